@@ -1,0 +1,2 @@
+//! The serf agent and command line
+fn main() {}

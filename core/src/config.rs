@@ -1,0 +1,328 @@
+//! Settings: what the user chooses ([`Config`]) and what the protocol runs on ([`Params`]).
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::net::SocketAddr;
+use core::ops::Deref;
+use core::time::Duration;
+
+use crate::member::{Name, Versions};
+use crate::tags::Tags;
+
+/// Who a node is: what it announces about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name, unique in the cluster.
+    pub name: Name,
+    /// The address others reach it at, for datagrams and streams alike. Never unspecified.
+    pub addr: SocketAddr,
+    /// Its tags.
+    pub tags: Tags,
+    /// The protocol versions it announces.
+    pub versions: Versions,
+}
+
+impl Identity {
+    /// An identity without tags, speaking the current protocol versions.
+    #[must_use]
+    pub fn new(name: Name, addr: SocketAddr) -> Self {
+        Self {
+            name,
+            addr,
+            tags: Tags::new(),
+            versions: Versions::CURRENT,
+        }
+    }
+}
+
+/// Lifeguard's three parts (arXiv 1707.00788, section IV), each of which can be switched off to
+/// measure what it does. All on by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifeguard {
+    /// Local-health-aware probe: a node that sees signs of being slow itself probes less often,
+    /// waits longer, and asks its helpers for nacks. Off: fixed interval and timeout.
+    pub probe: bool,
+    /// Local-health-aware suspicion: the suspicion timeout starts long and shrinks as others
+    /// confirm. Off: always the shortest.
+    pub suspicion: bool,
+    /// Buddy system: a probe of a suspected member tells it of the suspicion first of all.
+    /// Off: it learns by ordinary gossip.
+    pub buddy: bool,
+}
+
+impl Lifeguard {
+    /// All parts on.
+    pub const ON: Self = Self {
+        probe: true,
+        suspicion: true,
+        buddy: true,
+    };
+    /// All parts off: plain SWIM.
+    pub const OFF: Self = Self {
+        probe: false,
+        suspicion: false,
+        buddy: false,
+    };
+}
+
+/// The settings of a node. Start from a profile ([`Config::lan`], [`Config::wan`],
+/// [`Config::local`]), change fields, then check them with [`Params::new`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Time between two probes. Lower detects failures sooner and sends more; the suspicion
+    /// timeout scales with it.
+    pub probe_interval: Duration,
+    /// How long to wait for a direct ack before asking helpers. Lower reacts sooner but asks
+    /// for help needlessly on slow links; should be the 99th percentile of round-trip time.
+    pub probe_timeout: Duration,
+    /// How many helpers probe indirectly. More mask packet loss better and send more.
+    pub indirect_checks: u8,
+    /// Also try a stream when a direct probe fails. Off saves connections where datagrams are
+    /// known to work; on keeps members alive whose datagrams are filtered.
+    pub stream_ping: bool,
+    /// Suspicion timeout, as a multiple of `log10(members) * probe_interval`. Raising it gives
+    /// slow members longer to refute and delays detection.
+    pub suspicion_mult: u32,
+    /// The longest suspicion timeout, as a multiple of the shortest. Raising it protects healthy
+    /// members better from accusers that are themselves slow.
+    pub suspicion_max_mult: u32,
+    /// Ceiling of the local health score, exclusive. Raising it lets a sick node slow its
+    /// probing further; 1 disables it.
+    pub awareness_max: u8,
+    /// Which parts of Lifeguard are on.
+    pub lifeguard: Lifeguard,
+    /// Time between two rounds of gossip while there is something to say. Lower spreads news
+    /// faster in more packets.
+    pub gossip_interval: Duration,
+    /// How many members each round of gossip is sent to. More spreads faster and sends more.
+    pub gossip_nodes: u8,
+    /// How long after its death a member is still sent gossip, so that it can refute. Also how
+    /// long its death is repeated in state exchanges with peers.
+    pub gossip_to_dead: Duration,
+    /// How often a message is sent, as a multiple of `log10(members)`. Raising it makes it
+    /// likelier that everybody hears by gossip alone and sends more.
+    pub retransmit_mult: u32,
+    /// Time between two full state exchanges with a random member; grows with the cluster.
+    /// Lower repairs missed gossip sooner at the cost of bandwidth; zero turns them off.
+    pub push_pull_interval: Duration,
+    /// Longest time that one stream exchange may take, from dialling to the last byte.
+    pub stream_timeout: Duration,
+    /// A failed member's name may be claimed from another address after this time; zero means
+    /// only when it left.
+    pub dead_reclaim: Duration,
+    /// Longest wait for a message to have been spread, in `leave`, `force_leave` and `set_tags`.
+    pub broadcast_timeout: Duration,
+    /// How long to linger after a leave has been spread, so that others can pass it on.
+    pub leave_propagate_delay: Duration,
+    /// Time between two attempts to reach a random failed member again. Lower heals partitions
+    /// sooner and dials dead addresses more often; zero turns them off.
+    pub reconnect_interval: Duration,
+    /// How long a failed member is remembered and retried. At most 30 days.
+    pub reconnect_timeout: Duration,
+    /// How long a member that left is remembered, so that stale news cannot revive it. At most
+    /// 30 days.
+    pub tombstone_timeout: Duration,
+    /// Time between two searches for members to forget.
+    pub reap_interval: Duration,
+    /// Bytes a datagram may have. Raising it packs more news in a packet and risks
+    /// fragmentation; 508 to 65,507.
+    pub packet_budget: usize,
+    /// Bytes a received stream message may have; larger ones are refused before they are read.
+    pub max_stream_message: usize,
+    /// Streams that peers may have open to this node at once; more are refused.
+    pub max_inbound_streams: usize,
+    /// Members remembered at once, of any status. When full, those longest gone make room; live
+    /// ones are refused and counted.
+    pub max_members: u32,
+    /// Indirect probes made for others at once; more are refused.
+    pub max_helper_probes: usize,
+    /// Actions that may wait to be polled. A caller that drains as it should never comes near.
+    pub max_pending_actions: usize,
+}
+
+impl Config {
+    /// For nodes in one data centre.
+    #[must_use]
+    pub const fn lan() -> Self {
+        Self {
+            probe_interval: Duration::from_secs(1),
+            probe_timeout: Duration::from_millis(500),
+            indirect_checks: 3,
+            stream_ping: true,
+            suspicion_mult: 4,
+            suspicion_max_mult: 6,
+            awareness_max: 8,
+            lifeguard: Lifeguard::ON,
+            gossip_interval: Duration::from_millis(200),
+            gossip_nodes: 3,
+            gossip_to_dead: Duration::from_secs(30),
+            retransmit_mult: 4,
+            push_pull_interval: Duration::from_secs(30),
+            stream_timeout: Duration::from_secs(10),
+            dead_reclaim: Duration::ZERO,
+            broadcast_timeout: Duration::from_secs(5),
+            leave_propagate_delay: Duration::from_secs(1),
+            reconnect_interval: Duration::from_secs(30),
+            reconnect_timeout: Duration::from_secs(24 * 3600),
+            tombstone_timeout: Duration::from_secs(24 * 3600),
+            reap_interval: Duration::from_secs(15),
+            packet_budget: 1400,
+            max_stream_message: 20 * 1024 * 1024,
+            max_inbound_streams: 128,
+            max_members: 131_072,
+            max_helper_probes: 1024,
+            max_pending_actions: 65_536,
+        }
+    }
+
+    /// For nodes in several data centres.
+    #[must_use]
+    pub const fn wan() -> Self {
+        Self {
+            probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(3),
+            suspicion_mult: 6,
+            gossip_interval: Duration::from_millis(500),
+            gossip_nodes: 4,
+            gossip_to_dead: Duration::from_secs(60),
+            push_pull_interval: Duration::from_secs(60),
+            stream_timeout: Duration::from_secs(30),
+            ..Self::lan()
+        }
+    }
+
+    /// For nodes on one machine.
+    #[must_use]
+    pub const fn local() -> Self {
+        Self {
+            probe_timeout: Duration::from_millis(200),
+            indirect_checks: 1,
+            suspicion_mult: 3,
+            gossip_interval: Duration::from_millis(100),
+            gossip_to_dead: Duration::from_secs(15),
+            retransmit_mult: 2,
+            push_pull_interval: Duration::from_secs(15),
+            stream_timeout: Duration::from_secs(1),
+            ..Self::lan()
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::lan()
+    }
+}
+
+/// Checked settings, shared by clones: ten thousand simulated nodes hold one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Params(Arc<Config>);
+
+impl Params {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the field that is out of bounds, its value and what is accepted.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+        const MS: Duration = Duration::from_millis(1);
+        let c = &config;
+        within("probe_interval", c.probe_interval, MS, MONTH)?;
+        within("probe_timeout", c.probe_timeout, MS, c.probe_interval)?;
+        within("gossip_interval", c.gossip_interval, MS, MONTH)?;
+        within("gossip_to_dead", c.gossip_to_dead, Duration::ZERO, MONTH)?;
+        within(
+            "push_pull_interval",
+            c.push_pull_interval,
+            Duration::ZERO,
+            MONTH,
+        )?;
+        within("stream_timeout", c.stream_timeout, MS, MONTH)?;
+        within("dead_reclaim", c.dead_reclaim, Duration::ZERO, MONTH)?;
+        within("broadcast_timeout", c.broadcast_timeout, MS, MONTH)?;
+        within(
+            "leave_propagate_delay",
+            c.leave_propagate_delay,
+            Duration::ZERO,
+            MONTH,
+        )?;
+        within(
+            "reconnect_interval",
+            c.reconnect_interval,
+            Duration::ZERO,
+            MONTH,
+        )?;
+        within(
+            "reconnect_timeout",
+            c.reconnect_timeout,
+            Duration::ZERO,
+            MONTH,
+        )?;
+        within(
+            "tombstone_timeout",
+            c.tombstone_timeout,
+            Duration::ZERO,
+            MONTH,
+        )?;
+        within("reap_interval", c.reap_interval, MS, MONTH)?;
+        within("indirect_checks", c.indirect_checks, 0, 32)?;
+        within("suspicion_mult", c.suspicion_mult, 1, 1000)?;
+        within("suspicion_max_mult", c.suspicion_max_mult, 1, 1000)?;
+        within("awareness_max", c.awareness_max, 1, 64)?;
+        within("gossip_nodes", c.gossip_nodes, 1, 64)?;
+        within("retransmit_mult", c.retransmit_mult, 1, 36)?;
+        within("packet_budget", c.packet_budget, 508, 65_507)?;
+        within("max_stream_message", c.max_stream_message, 65_536, 1 << 30)?;
+        within("max_inbound_streams", c.max_inbound_streams, 1, 65_536)?;
+        within("max_members", c.max_members, 2, 1 << 24)?;
+        within("max_helper_probes", c.max_helper_probes, 1, 1 << 20)?;
+        within("max_pending_actions", c.max_pending_actions, 64, 1 << 24)?;
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl Deref for Params {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
+}
+
+fn within<T: PartialOrd + fmt::Debug>(
+    field: &'static str,
+    value: T,
+    min: T,
+    max: T,
+) -> Result<(), ConfigError> {
+    if min <= value && value <= max {
+        return Ok(());
+    }
+    Err(ConfigError {
+        field,
+        message: alloc::format!("is {value:?}, accepted is {min:?} to {max:?}"),
+    })
+}
+
+/// A setting out of bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    field: &'static str,
+    message: alloc::string::String,
+}
+
+impl ConfigError {
+    /// The field of [`Config`] that is wrong.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.message)
+    }
+}
+
+impl core::error::Error for ConfigError {}

@@ -1,0 +1,121 @@
+//! What the application is told: one typed stream, with the cause in it.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use crate::member::{Member, Name};
+
+/// Something the application may want to know.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The membership changed.
+    Member(MemberEvent),
+    /// A member is suspected of having failed; it has the suspicion timeout to refute that.
+    Suspected {
+        /// The suspect.
+        member: Member,
+        /// Who accuses it: this node's own name if its own probe failed.
+        by: Name,
+    },
+    /// Somebody accused this node of having failed, and it told them otherwise.
+    Refuted {
+        /// The accuser, where the message named one.
+        accuser: Option<Name>,
+        /// The incarnation that the refutation carries.
+        incarnation: u32,
+    },
+    /// Two nodes claim the same name.
+    NameConflict {
+        /// The member that holds the name here.
+        holder: Member,
+        /// The address of the other claimant.
+        claimant: SocketAddr,
+    },
+    /// A member answers over streams but not to datagrams: they are being lost or filtered.
+    DatagramsLost {
+        /// The member.
+        member: Member,
+    },
+    /// The local health score changed (Lifeguard, section IV.A): 0 is healthy.
+    HealthChanged {
+        /// The new score.
+        score: u8,
+    },
+}
+
+/// A change of the membership.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberEvent {
+    /// What changed.
+    pub kind: MemberEventKind,
+    /// The member after the change.
+    pub member: Member,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What changed about a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberEventKind {
+    /// It joined, or came back.
+    Join,
+    /// It left of its own will, or was declared to have left.
+    Leave,
+    /// It failed.
+    Failed,
+    /// Its tags or its address changed.
+    Update,
+    /// It was failed or gone for so long that it is forgotten.
+    Reap,
+}
+
+impl MemberEventKind {
+    /// The name that event handlers and RPC clients know it by, such as `member-join`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "member-join",
+            Self::Leave => "member-leave",
+            Self::Failed => "member-failed",
+            Self::Update => "member-update",
+            Self::Reap => "member-reap",
+        }
+    }
+}
+
+impl fmt::Display for MemberEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a member's status changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It announced itself, directly or through others.
+    Announced,
+    /// It said that it leaves.
+    Departed,
+    /// It was accused and did not refute within the suspicion timeout of this node.
+    SuspicionExpired {
+        /// The first accuser, then those who confirmed independently.
+        accusers: Vec<Name>,
+    },
+    /// Another member had waited out its own suspicion and declared it failed.
+    Declared {
+        /// Who declared it.
+        by: Name,
+    },
+    /// An operator asked for it to be treated as gone.
+    ForceLeft {
+        /// The member at which the operator asked.
+        by: Name,
+    },
+    /// It stayed failed or gone past the configured time.
+    Expired,
+    /// The member table was full and the longest gone made room.
+    Evicted,
+}

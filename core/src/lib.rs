@@ -1,0 +1,28 @@
+//! skeleton
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod action;
+mod config;
+mod error;
+mod event;
+mod member;
+pub mod message;
+mod node;
+mod rng;
+mod stats;
+pub mod tags;
+mod time;
+pub mod wire;
+
+pub use action::{Action, CommandId, Outcome, StreamFailure, StreamId, StreamInput};
+pub use config::{Config, ConfigError, Identity, Lifeguard, Params};
+pub use error::CommandError;
+pub use event::{Cause, Event, MemberEvent, MemberEventKind};
+pub use member::{InvalidName, Member, Name, Profile, Status, Versions};
+pub use node::Node;
+pub use stats::Counters;
+pub use tags::Tags;
+pub use time::Instant;

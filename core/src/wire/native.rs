@@ -1,0 +1,1 @@
+//! The native wire: postcard in a checksummed envelope.

@@ -1,0 +1,1 @@
+//! What the adapters share: the handle, subscriptions, addresses
