@@ -6,7 +6,10 @@
 //! ```text
 //! cargo run --release -p serf-sim --example queue
 //! ```
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement reads the real clock"
+)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,7 +23,11 @@ type Payload = [u64; 4];
 fn main() {
     println!("pending      wheel      heap   (nanoseconds to take one and add one)");
     for pending in [100, 1_000, 10_000, 100_000, 1_000_000] {
-        println!("{pending:>7} {:>10.1} {:>9.1}", wheel(pending), heap(pending));
+        println!(
+            "{pending:>7} {:>10.1} {:>9.1}",
+            wheel(pending),
+            heap(pending)
+        );
     }
 }
 
@@ -28,7 +35,11 @@ fn ahead(random: &mut u64) -> u64 {
     *random ^= *random << 13;
     *random ^= *random >> 7;
     *random ^= *random << 17;
-    let span = if random.is_multiple_of(3) { 1_000_000_000 } else { 4_000_000 };
+    let span = if random.is_multiple_of(3) {
+        1_000_000_000
+    } else {
+        4_000_000
+    };
     1 + *random % span
 }
 

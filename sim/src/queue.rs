@@ -56,7 +56,10 @@ impl<T> Queue<T> {
     /// An empty queue, its clock at zero.
     #[must_use]
     pub fn new() -> Self {
-        let empty = List { head: NONE, tail: NONE };
+        let empty = List {
+            head: NONE,
+            tail: NONE,
+        };
         Self {
             cursor: 0,
             levels: 0,
@@ -87,7 +90,11 @@ impl<T> Queue<T> {
     /// At four billion pending entries.
     pub fn push(&mut self, at: u64, item: T) {
         let at = at.max(self.cursor);
-        let cell = Cell { at, next: NONE, item: Some(item) };
+        let cell = Cell {
+            at,
+            next: NONE,
+            item: Some(item),
+        };
         let index = if self.free == NONE {
             let index = u32::try_from(self.cells.len()).expect("memory ends before the index does");
             self.cells.push(cell);
@@ -172,7 +179,10 @@ impl<T> Queue<T> {
     }
 
     fn vacate(&mut self, level: usize, slot: usize) {
-        self.lists[level][slot] = List { head: NONE, tail: NONE };
+        self.lists[level][slot] = List {
+            head: NONE,
+            tail: NONE,
+        };
         self.occupied[level] &= !(1 << slot);
         if self.occupied[level] == 0 {
             self.levels &= !(1 << level);
@@ -212,7 +222,9 @@ mod tests {
         queue.push(1_000_000, 'b');
         assert_eq!(queue.pop_until(u64::MAX), Some((5, 'x')));
         queue.push(1_000_000, 'c');
-        let rest: String = std::iter::from_fn(|| queue.pop_until(u64::MAX)).map(|(_, c)| c).collect();
+        let rest: String = std::iter::from_fn(|| queue.pop_until(u64::MAX))
+            .map(|(_, c)| c)
+            .collect();
         assert_eq!(rest, "abc");
     }
 

@@ -106,6 +106,9 @@ mod tests {
             counts[scale(draws.next(), 8) as usize] += 1;
         }
         // Five standard deviations of a binomial with n = 80,000, p = 1/8.
-        assert!(counts.iter().all(|n: &i32| (n - 10_000).abs() < 470), "{counts:?}");
+        assert!(
+            counts.iter().all(|n: &i32| (n - 10_000).abs() < 470),
+            "{counts:?}"
+        );
     }
 }
