@@ -26,3 +26,4 @@ pub use node::Node;
 pub use stats::Counters;
 pub use tags::Tags;
 pub use time::Instant;
+mod swim;
