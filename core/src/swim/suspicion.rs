@@ -62,6 +62,11 @@ impl Suspicion {
         self.started + self.timeout()
     }
 
+    /// Adds time in which this node could not have heard a refutation.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        self.started = self.started + by;
+    }
+
     fn timeout(&self) -> Duration {
         if self.wanted < 1 {
             return self.min;
