@@ -44,7 +44,8 @@ impl World {
         let params = host.params.clone();
         host.node = Some(
             Node::new(identity, params.clone(), seed, self.now)
-                .expect("the tags of an identity were accepted when they were set"),
+                .expect("the identities of a world are in order")
+                .with_pool(self.profiles.clone()),
         );
         self.note_op(node, 1);
         self.observe(node, What::Started { params: &params });

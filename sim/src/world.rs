@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
-use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params};
+use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool};
 
 use crate::builder::Builder;
 use crate::check::Truth;
@@ -39,6 +39,8 @@ pub struct World {
     pub(crate) network: Network,
     pub(crate) streams: Streams,
     pub(crate) pool: Pool,
+    /// One copy of each member's profile for all nodes.
+    pub(crate) profiles: ProfilePool,
     pub(crate) trace: Trace,
     pub(crate) checks: Vec<Box<dyn Check>>,
     pub(crate) failure: Option<Failure>,
@@ -78,6 +80,7 @@ impl World {
             network,
             streams: Streams::default(),
             pool: Pool::default(),
+            profiles: ProfilePool::new(),
             trace: Trace::new(seed),
             checks: Vec::new(),
             failure: None,
