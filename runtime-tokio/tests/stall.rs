@@ -1,0 +1,56 @@
+//! A thread that is kept busy must not turn into a suspicion of others.
+
+use std::time::Duration;
+
+use serf_tokio::{Config, Handle, Options, Status};
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn start(name: &str, addr: &str) -> Handle {
+    let config = Config {
+        probe_interval: Duration::from_millis(50),
+        probe_timeout: Duration::from_millis(40),
+        stream_ping: false,
+        ..Config::local()
+    };
+    let options = Options::new(name).bind(addr).config(config);
+    serf_tokio::bind(options).await.unwrap()
+}
+
+#[test]
+fn acks_that_came_during_a_stall_are_read_before_timers_fire() {
+    // The peer has a thread of its own and answers all the time.
+    let (tell, told) = std::sync::mpsc::channel();
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let peer = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let b = start("b", "127.84.0.2:0").await;
+            tell.send(b.bind_addr()).unwrap();
+            let _ = finished.await;
+            b.shutdown().await;
+        });
+    });
+    let seed = told.recv().unwrap().to_string();
+    runtime().block_on(async {
+        let a = start("a", "127.84.0.1:0").await;
+        let joined = a.join(&[seed]).await.unwrap();
+        assert_eq!(joined.contacted.len(), 1);
+        for _ in 0..10 {
+            // Somewhere in here a probe is on its way, and its answer waits in the socket.
+            tokio::time::sleep(Duration::from_millis(45)).await;
+            std::thread::sleep(Duration::from_millis(150));
+            // Woken by a command before tokio has looked at the sockets again.
+            let stats = a.stats().await.unwrap();
+            assert_eq!(stats.counters.suspicions, 0);
+        }
+        let members = a.members().await.unwrap();
+        assert!(members.iter().all(|m| m.status() == Status::Alive));
+        assert!(a.stats().await.unwrap().counters.probes >= 5);
+        a.shutdown().await;
+    });
+    finish.send(()).unwrap();
+    peer.join().unwrap();
+}
