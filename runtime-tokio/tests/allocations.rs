@@ -8,23 +8,9 @@ use tokio::runtime::Builder;
 async fn probes(nodes: &[Handle; 2]) -> u64 {
     let mut probes = 0;
     for node in nodes {
-        let counters = node.stats().await.expect("the node runs").counters;
-        assert_eq!(counters.failed_probes, 0);
-        probes += counters.probes;
+        probes += node.stats().await.expect("the node runs").counters.probes;
     }
     probes
-}
-
-/// Waits until the nodes have started that many more probes, and answers how many.
-async fn wait_for_probes(nodes: &[Handle; 2], more: u64) -> u64 {
-    let before = probes(nodes).await;
-    loop {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let made = probes(nodes).await - before;
-        if made >= more {
-            return made;
-        }
-    }
 }
 
 #[test]
@@ -32,10 +18,8 @@ fn pings_and_acks_do_not_allocate() {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("tokio starts");
     let config = Config {
-        probe_interval: Duration::from_millis(5),
-        probe_timeout: Duration::from_millis(5),
-        // A slow machine may be late with an ack, but then there is no talk about it.
-        awareness_max: 1,
+        probe_interval: Duration::from_millis(10),
+        probe_timeout: Duration::from_millis(10),
         push_pull_interval: Duration::ZERO,
         ..Config::local()
     };
@@ -49,16 +33,19 @@ fn pings_and_acks_do_not_allocate() {
         assert_eq!(joined.expect("b joins").contacted.len(), 1);
         nodes
     });
+    let run = || runtime.block_on(async { tokio::time::sleep(Duration::from_millis(500)).await });
     // Until the news of the join is spread and buffers have their size.
-    runtime.block_on(wait_for_probes(&nodes, 400));
-    let mut probes = 0;
-    let used = allocation_counter::measure(|| {
-        probes = runtime.block_on(wait_for_probes(&nodes, 800));
-    });
-    println!(
-        "{} allocations of {} bytes in {probes} probes",
-        used.count_total, used.bytes_total
-    );
-    // The questions asked here allocate, some ten times each; a probe must not.
-    assert!(used.count_total < probes / 2, "{used:?}");
+    while runtime.block_on(probes(&nodes)) < 200 {
+        run();
+    }
+    // Only what happens while nobody asks is measured, as questions do allocate.
+    let (mut made, mut allocations) = (0, 0);
+    while made < 300 {
+        let before = runtime.block_on(probes(&nodes));
+        allocations += allocation_counter::measure(run).count_total;
+        made += runtime.block_on(probes(&nodes)) - before;
+    }
+    println!("{allocations} allocations in {made} probes, pings and acks of both sides");
+    // On a machine so slow that acks are late, what follows from that may allocate.
+    assert!(allocations < made / 10, "{allocations} in {made} probes");
 }

@@ -1,5 +1,6 @@
 //! A process without free file descriptors. Alone in its binary, as the limit is the process's.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 
 use std::fs::File;
 use std::time::Duration;

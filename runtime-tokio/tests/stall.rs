@@ -1,4 +1,5 @@
 //! A thread that is kept busy must not turn into a suspicion of others.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
