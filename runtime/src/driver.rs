@@ -124,7 +124,12 @@ impl Driver {
 
     /// A peer connected. `None` if it is refused: close the connection.
     pub fn accept(&mut self, from: SocketAddr) -> Option<StreamId> {
-        self.node.accept_stream(canonical(from), self.now)
+        let accepted = self.node.accept_stream(canonical(from), self.now);
+        match accepted {
+            Some(_) => self.counters.streams_accepted += 1,
+            None => self.counters.refused_connections += 1,
+        }
+        accepted
     }
 
     /// Something happened on a stream.
@@ -168,7 +173,10 @@ impl Driver {
             }
             return match self.node.poll_action(buf) {
                 Action::SendDatagram { to } => Io::Send { to },
-                Action::OpenStream { id, to } => Io::Open { id, to },
+                Action::OpenStream { id, to } => {
+                    self.counters.streams_dialled += 1;
+                    Io::Open { id, to }
+                }
                 Action::WriteStream { id } => Io::Write { id },
                 Action::CloseStream { id, abort } => Io::Close { id, abort },
                 Action::Event(event) => {
