@@ -10,7 +10,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A cluster whose nodes all know each other.
 fn converged(seed: u64, nodes: usize) -> Result<World, Failure> {
-    let mut world = World::builder(seed).nodes(nodes).check(Incarnations::default()).build();
+    let mut world = World::builder(seed)
+        .nodes(nodes)
+        .check(Incarnations::default())
+        .build();
     world.join_all_through(0);
     world.run_until_converged(2 * MINUTE)?;
     Ok(world)
