@@ -1,6 +1,7 @@
 //! Why a command was refused. Input from the network never ends up here: it is counted instead.
 
 use core::fmt;
+use core::net::SocketAddr;
 
 /// A command that was not accepted; nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,16 @@ pub enum CommandError {
     },
     /// There is no member of this name.
     UnknownMember,
+    /// The advertised address has no IP address or no port that others could reach.
+    UnspecifiedAddress {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// Too many commands of this kind are under way.
+    Busy {
+        /// At most how many.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for CommandError {
@@ -49,6 +60,13 @@ impl fmt::Display for CommandError {
                 )
             }
             Self::UnknownMember => f.write_str("there is no member of this name"),
+            Self::UnspecifiedAddress { addr } => {
+                write!(
+                    f,
+                    "{addr} cannot be advertised: others need an IP address and a port"
+                )
+            }
+            Self::Busy { limit } => write!(f, "{limit} such commands are under way already"),
         }
     }
 }

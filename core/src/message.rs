@@ -37,6 +37,7 @@ pub struct Ping<'a> {
     /// Who is meant; anyone else at that address stays silent.
     pub target: &'a str,
     /// Where the ack goes: the prober's advertised address.
+    #[serde(with = "crate::wire::native::field::addr")]
     pub source: SocketAddr,
     /// The prober's name.
     pub source_name: &'a str,
@@ -50,10 +51,12 @@ pub struct IndirectPing<'a> {
     /// Who is to be probed.
     pub target: &'a str,
     /// Where it is.
+    #[serde(with = "crate::wire::native::field::addr")]
     pub target_addr: SocketAddr,
     /// True if the requester wants to hear of a failure, too.
     pub nack: bool,
     /// Where the ack or nack goes: the requester's advertised address.
+    #[serde(with = "crate::wire::native::field::addr")]
     pub source: SocketAddr,
     /// The requester's name.
     pub source_name: &'a str,
@@ -65,6 +68,7 @@ pub struct Ack<'a> {
     /// The number of the ping.
     pub seq: u32,
     /// What the layer above adds (Serf: its coordinate); empty when forwarded.
+    #[serde(serialize_with = "crate::wire::native::field::bytes")]
     pub payload: &'a [u8],
 }
 
@@ -94,10 +98,12 @@ pub struct Alive<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its advertised address.
+    #[serde(with = "crate::wire::native::field::addr")]
     pub addr: SocketAddr,
     /// Its protocol versions.
     pub versions: Versions,
     /// Its metadata: the encoded tags.
+    #[serde(serialize_with = "crate::wire::native::field::bytes")]
     pub meta: &'a [u8],
 }
 
@@ -120,7 +126,7 @@ pub struct Sync<'a> {
     pub join: bool,
     /// How many entries there are.
     pub count: u32,
-    /// The encoded entries; see [`wire`](crate::wire) for the iterator over them.
+    /// The encoded entries; [`SyncEntries`](crate::wire::native::SyncEntries) iterates over them.
     pub entries: &'a [u8],
     /// What the layer above adds.
     pub user_state: &'a [u8],

@@ -49,6 +49,8 @@ counters! {
     dropped_table_full,
     /// Announcements dropped: versions or metadata out of bounds.
     dropped_invalid_member,
+    /// News dropped: an incarnation so far ahead that it must be damaged or forged.
+    dropped_implausible,
     /// Claims of a name that another member holds.
     name_conflicts,
     /// Requests to probe for somebody else that were refused, as too many were under way.
@@ -83,6 +85,8 @@ counters! {
     syncs_started,
     /// State exchanges answered for others.
     syncs_answered,
+    /// Times the whole process stood still for longer than a probe interval.
+    stalls,
     /// Times the clock handed in ran backwards (it was taken as standing still).
     clock_went_back,
 }

@@ -1,8 +1,13 @@
 //! Tags and their encoding in a member's metadata (wire-protocol reference, section 7.11).
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use rmp::Marker;
+use rmp::decode::{RmpRead, read_marker};
+use rmp::encode::{ByteBuf, RmpWrite, write_map_len, write_str_len};
 
 use crate::error::CommandError;
 
@@ -15,18 +20,17 @@ pub const META_LIMIT: usize = 512;
 /// First byte of metadata that holds tags; anything else is a bare role of the oldest protocol.
 const MAGIC: u8 = 0xff;
 
+/// The tag that such a role becomes.
+const ROLE: &str = "role";
+
 /// Encodes tags as metadata: a magic byte and a msgpack map in key order.
 ///
 /// # Errors
 /// [`CommandError::TagsTooLarge`] past [`META_LIMIT`].
 pub fn encode(tags: &Tags) -> Result<Vec<u8>, CommandError> {
-    let mut out = Vec::new();
-    out.push(MAGIC);
-    map_header(&mut out, tags.len());
-    for (key, value) in tags {
-        string(&mut out, key);
-        string(&mut out, value);
-    }
+    let mut out = ByteBuf::new();
+    write(&mut out, tags).expect("writing to memory cannot fail");
+    let out = out.into_vec();
     if out.len() > META_LIMIT {
         return Err(CommandError::TagsTooLarge {
             size: out.len(),
@@ -36,12 +40,196 @@ pub fn encode(tags: &Tags) -> Result<Vec<u8>, CommandError> {
     Ok(out)
 }
 
-fn map_header(_out: &mut Vec<u8>, _len: usize) {}
-fn string(_out: &mut Vec<u8>, _text: &str) {}
+type Written = Result<(), rmp::encode::ValueWriteError<<ByteBuf as RmpWrite>::Error>>;
+
+fn write(out: &mut ByteBuf, tags: &Tags) -> Written {
+    out.as_mut_vec().push(MAGIC);
+    write_map_len(out, saturating_u32(tags.len()))?;
+    for (key, value) in tags {
+        write_string(out, key)?;
+        write_string(out, value)?;
+    }
+    Ok(())
+}
+
+fn write_string(out: &mut ByteBuf, text: &str) -> Written {
+    // Peers know msgpack of a time before it had strings with a length of one byte.
+    match u8::try_from(text.len()) {
+        Ok(len @ 32..) => out.as_mut_vec().extend([Marker::Str16.to_u8(), 0, len]),
+        _ => drop(write_str_len(out, saturating_u32(text.len()))?),
+    }
+    out.as_mut_vec().extend(text.as_bytes());
+    Ok(())
+}
+
+/// Lengths of 32 bits and more only occur in tags that are refused afterwards.
+fn saturating_u32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
 
 /// Decodes metadata. What cannot be read is left out: metadata is data of another node, and
 /// never an error of this one.
+///
+/// Where the map breaks off, the tags before that point remain. Bytes after the map are ignored.
+/// Text that is not UTF-8 has the bad parts replaced.
 #[must_use]
-pub fn decode(_meta: &[u8]) -> Tags {
-    Tags::new()
+pub fn decode(meta: &[u8]) -> Tags {
+    let mut tags = Tags::new();
+    let Some((&MAGIC, mut map)) = meta.split_first() else {
+        tags.insert(ROLE.to_owned(), text(meta));
+        return tags;
+    };
+    // The length is only believed as far as there are bytes.
+    for _ in 0..read_map_len(&mut map).unwrap_or(0) {
+        let (Some(key), Some(value)) = (read_string(&mut map), read_string(&mut map)) else {
+            break;
+        };
+        tags.insert(text(key), text(value));
+    }
+    tags
+}
+
+fn read_map_len(bytes: &mut &[u8]) -> Option<u32> {
+    match read_marker(bytes).ok()? {
+        Marker::FixMap(len) => Some(len.into()),
+        Marker::Map16 => bytes.read_data_u16().ok().map(u32::from),
+        Marker::Map32 => bytes.read_data_u32().ok(),
+        _ => None,
+    }
+}
+
+/// Any form in which some release accepts a string: strings, byte strings, nil for an empty one.
+fn read_string<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = match read_marker(bytes).ok()? {
+        Marker::Null => 0,
+        Marker::FixStr(len) => len.into(),
+        Marker::Str8 | Marker::Bin8 => bytes.read_data_u8().ok()?.into(),
+        Marker::Str16 | Marker::Bin16 => bytes.read_data_u16().ok()?.into(),
+        Marker::Str32 | Marker::Bin32 => usize::try_from(bytes.read_data_u32().ok()?).ok()?,
+        _ => return None,
+    };
+    let (text, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some(text)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn tags<const N: usize>(pairs: [(&str, &str); N]) -> Tags {
+        pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_reference_system() {
+        let long = "this-value-is-longer-than-thirty-one-bytes";
+        let mut long_meta = vec![0xff, 0x81, 0xa1, b'k', 0xda, 0x00, 0x2a];
+        long_meta.extend(long.as_bytes());
+        for (tags, meta) in [
+            (tags([("role", "web")]), b"\xff\x81\xa4role\xa3web".to_vec()),
+            (tags([]), b"\xff\x80".to_vec()),
+            (tags([("k", long)]), long_meta),
+        ] {
+            assert_eq!(encode(&tags).as_ref(), Ok(&meta));
+            assert_eq!(decode(&meta), tags);
+        }
+    }
+
+    #[test]
+    fn metadata_without_the_magic_byte_is_a_role() {
+        assert_eq!(decode(b"web"), tags([("role", "web")]));
+        assert_eq!(decode(b""), tags([("role", "")]));
+        assert_eq!(decode(b"\xc3"), tags([("role", "\u{fffd}")]));
+    }
+
+    #[test]
+    fn every_form_of_string_and_map_is_read() {
+        let expected = tags([("k", "v")]);
+        let map = |header: &[u8], key: &[u8], value: &[u8]| {
+            decode(&[&[0xff], header, key, value].concat())
+        };
+        for header in [&b"\x81"[..], b"\xde\x00\x01", b"\xdf\x00\x00\x00\x01"] {
+            assert_eq!(map(header, b"\xa1k", b"\xa1v"), expected);
+        }
+        let forms: [&[u8]; 7] = [
+            b"\xa1",
+            b"\xd9\x01",
+            b"\xda\x00\x01",
+            b"\xdb\x00\x00\x00\x01",
+            b"\xc4\x01",
+            b"\xc5\x00\x01",
+            b"\xc6\x00\x00\x00\x01",
+        ];
+        for form in forms {
+            let (key, value) = ([form, b"k"].concat(), [form, b"v"].concat());
+            assert_eq!(map(b"\x81", &key, b"\xa1v"), expected);
+            assert_eq!(map(b"\x81", b"\xa1k", &value), expected);
+        }
+        assert_eq!(map(b"\x81", b"\xa1k", b"\xc0"), tags([("k", "")]));
+        assert_eq!(decode(b"\xff\xc0"), tags([]));
+    }
+
+    #[test]
+    fn what_comes_before_the_damage_remains() {
+        assert_eq!(decode(b"\xff\x82\xa1k\xa1v\xa1"), tags([("k", "v")]));
+        assert_eq!(decode(b"\xff\x82\xa1k\xa1v\xa1x\x05"), tags([("k", "v")]));
+        assert_eq!(
+            decode(b"\xff\xdf\xff\xff\xff\xff\xa1k\xa1v"),
+            tags([("k", "v")])
+        );
+        assert_eq!(decode(b"\xff\x81\xa1k\xdb\xff\xff\xff\xff"), tags([]));
+        assert_eq!(decode(b"\xff\x93\x01\x02\x03"), tags([]));
+        assert_eq!(decode(b"\xff"), tags([]));
+    }
+
+    #[test]
+    fn bytes_after_the_map_are_ignored_and_the_last_of_equal_keys_wins() {
+        assert_eq!(decode(b"\xff\x81\xa1k\xa1v\xa1k\xa1w"), tags([("k", "v")]));
+        assert_eq!(decode(b"\xff\x82\xa1k\xa1v\xa1k\xa1w"), tags([("k", "w")]));
+    }
+
+    #[test]
+    fn the_limit_is_on_the_encoded_size() {
+        // Magic byte, map header, key, three bytes of string header.
+        let room = META_LIMIT - 1 - 1 - 2 - 3;
+        let fits = tags([("k", &"x".repeat(room))]);
+        assert_eq!(encode(&fits).map(|meta| meta.len()), Ok(META_LIMIT));
+        let too_large = tags([("k", &"x".repeat(room + 1))]);
+        assert_eq!(
+            encode(&too_large),
+            Err(CommandError::TagsTooLarge {
+                size: META_LIMIT + 1,
+                limit: META_LIMIT
+            })
+        );
+        assert!(encode(&tags([("k", &"x".repeat(70_000))])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn tags_survive(tags in prop::collection::btree_map(".{0,40}", ".{0,300}", 0..20)) {
+            if let Ok(meta) = encode(&tags) {
+                prop_assert_eq!(decode(&meta), tags);
+            }
+        }
+
+        #[test]
+        fn any_bytes_decode_to_something_of_bounded_size(
+            mut meta in prop::collection::vec(any::<u8>(), 0..=META_LIMIT),
+            magic: bool,
+        ) {
+            if let (true, Some(first)) = (magic, meta.first_mut()) {
+                *first = MAGIC;
+            }
+            let size: usize = decode(&meta).iter().map(|(k, v)| k.len() + v.len()).sum();
+            prop_assert!(size <= ROLE.len() + 3 * meta.len());
+        }
+    }
 }

@@ -1,0 +1,363 @@
+//! Streams: full state exchange (push/pull) and pings over a stream (wire-protocol reference,
+//! sections 4, 6.5 and 6.12).
+//!
+//! An exchange is one message each way. The side that was dialled merges what it got *before* it
+//! answers, so its answer already holds what it learnt, such as its own refutation.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::outbox::Output;
+use super::timers::Timer;
+use super::{Node, Phase, Spreading};
+use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
+use crate::member::Name;
+use crate::message::{Accusation, StreamMessage, Sync, SyncState};
+use crate::swim::census::VersionRange;
+use crate::swim::record::State;
+use crate::swim::scaling;
+use crate::time::Instant;
+use crate::wire::native::{Frame, StreamError, SyncEntries, frame, read_stream_message};
+
+/// The streams that are open, by id. As all of one side get the same time, ids are in the order
+/// of deadlines.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<u64, Stream>,
+    next: u64,
+    inbound: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Stream {
+    role: Role,
+    peer: SocketAddr,
+    received: Vec<u8>,
+    deadline: Instant,
+}
+
+/// What a stream is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Role {
+    /// A peer dialled and has yet to say what it wants.
+    Inbound,
+    /// This node dialled to exchange state.
+    Sync { purpose: Purpose },
+    /// This node dialled to ping a member that does not answer datagrams.
+    Ping { seq: u32, target: Name },
+}
+
+/// Why state is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A command asked for it.
+    Join(CommandId),
+    /// Repairing what gossip missed.
+    Periodic,
+    /// Trying to reach a failed member again.
+    Reconnect,
+}
+
+impl Purpose {
+    const fn is_join(self) -> bool {
+        !matches!(self, Self::Periodic)
+    }
+}
+
+impl Streams {
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        self.open
+            .first_key_value()
+            .map(|(_, stream)| stream.deadline)
+    }
+
+    fn add(&mut self, role: Role, peer: SocketAddr, deadline: Instant) -> StreamId {
+        let id = self.next;
+        self.next += 1;
+        self.inbound += usize::from(role == Role::Inbound);
+        self.open.insert(
+            id,
+            Stream {
+                role,
+                peer,
+                received: Vec::new(),
+                deadline,
+            },
+        );
+        StreamId(id)
+    }
+
+    fn remove(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.open.remove(&id.0)?;
+        self.inbound -= usize::from(stream.role == Role::Inbound);
+        Some(stream)
+    }
+
+    fn any(&self, purpose: Purpose) -> bool {
+        self.open
+            .values()
+            .any(|stream| stream.role == Role::Sync { purpose })
+    }
+}
+
+/// Why a stream did not end well.
+type Fault = StreamFailure;
+
+impl Node {
+    /// Takes in a connection that a peer made. `None` means that it is refused: close it.
+    ///
+    /// Otherwise report what happens on it under the id, until [`CloseStream`] is polled for it.
+    ///
+    /// [`CloseStream`]: crate::Action::CloseStream
+    pub fn accept_stream(&mut self, from: SocketAddr, now: Instant) -> Option<StreamId> {
+        self.advance(now);
+        if self.phase == Phase::Stopped {
+            return None;
+        }
+        if self.streams.inbound >= self.params.max_inbound_streams {
+            self.counters.refused_streams += 1;
+            return None;
+        }
+        Some(
+            self.streams
+                .add(Role::Inbound, from, self.now + self.params.stream_timeout),
+        )
+    }
+
+    /// Takes in what happened on a stream. Inputs for a stream that is closed are ignored. Never
+    /// fires a timer.
+    pub fn handle_stream(&mut self, id: StreamId, input: StreamInput<'_>, now: Instant) {
+        self.advance(now);
+        let Some(stream) = self.streams.open.get_mut(&id.0) else {
+            return;
+        };
+        match input {
+            StreamInput::Opened => match &stream.role {
+                Role::Inbound => {}
+                Role::Sync { purpose } => {
+                    let join = purpose.is_join();
+                    self.push(Output::WriteSync { id, join });
+                }
+                Role::Ping { seq, target } => {
+                    let (seq, target) = (*seq, target.clone());
+                    self.push(Output::WritePing { id, seq, target });
+                }
+            },
+            StreamInput::Data(bytes) => {
+                self.counters.stream_bytes_received += bytes.len() as u64;
+                self.handle_stream_bytes(id, bytes);
+            }
+            StreamInput::Finished => self.fail_stream(id, StreamFailure::Reset),
+            StreamInput::Failed(failure) => self.fail_stream(id, failure),
+        }
+    }
+
+    fn handle_stream_bytes(&mut self, id: StreamId, bytes: &[u8]) {
+        let cap = self.params.max_stream_message;
+        let Some(stream) = self.streams.open.get_mut(&id.0) else {
+            return;
+        };
+        // A message that came in one piece is read where it lies.
+        let received = if stream.received.is_empty() {
+            bytes
+        } else {
+            stream.received.extend_from_slice(bytes);
+            &stream.received
+        };
+        match frame(received, cap) {
+            Ok(Frame::Complete { .. }) => {
+                let held = core::mem::take(&mut stream.received);
+                let message = if held.is_empty() { bytes } else { &held };
+                self.handle_stream_message(id, message);
+            }
+            Ok(Frame::Partial) => {
+                if stream.received.is_empty() {
+                    stream.received.extend_from_slice(bytes);
+                }
+            }
+            Err(_) => self.fail_stream(id, StreamFailure::Protocol),
+        }
+    }
+
+    fn handle_stream_message(&mut self, id: StreamId, bytes: &[u8]) {
+        let Some(stream) = self.streams.open.get(&id.0) else {
+            return;
+        };
+        let role = stream.role.clone();
+        let ended = match (&role, read_stream_message(bytes)) {
+            (_, Err(error)) => Err(fault(error)),
+            (Role::Inbound, Ok(StreamMessage::Ping(ping))) if ping.target == &*self.name => {
+                self.push(Output::WriteAck { id, seq: ping.seq });
+                Ok(())
+            }
+            (Role::Inbound, Ok(StreamMessage::Sync(sync))) => self.merge(&sync).map(|()| {
+                self.counters.syncs_answered += 1;
+                self.push(Output::WriteSync {
+                    id,
+                    join: sync.join,
+                });
+            }),
+            (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => self.merge(&sync),
+            (Role::Ping { seq, .. }, Ok(StreamMessage::Ack(ack))) if ack.seq == *seq => Ok(()),
+            (_, Ok(_)) => Err(StreamFailure::Protocol),
+        };
+        match ended {
+            Ok(()) => self.close_stream(id, Ok(())),
+            Err(fault) => self.fail_stream(id, fault),
+        }
+    }
+
+    fn fail_stream(&mut self, id: StreamId, fault: Fault) {
+        let counter = match fault {
+            StreamFailure::TimedOut => &mut self.counters.timed_out_streams,
+            StreamFailure::Incompatible => &mut self.counters.refused_incompatible,
+            _ => &mut self.counters.failed_streams,
+        };
+        *counter += 1;
+        self.close_stream(id, Err(fault));
+    }
+
+    /// Ends a stream and tells whoever waits for it.
+    fn close_stream(&mut self, id: StreamId, result: Result<(), Fault>) {
+        let Some(stream) = self.streams.remove(id) else {
+            return;
+        };
+        self.push(Output::CloseStream {
+            id,
+            abort: result.is_err(),
+        });
+        match stream.role {
+            Role::Sync {
+                purpose: Purpose::Join(command),
+            } => {
+                self.on_seed_done(command, stream.peer, result);
+            }
+            Role::Ping { seq, .. } if result.is_ok() => self.on_stream_ack(seq),
+            Role::Ping { seq, .. } => self.on_stream_ping_failed(seq),
+            Role::Inbound | Role::Sync { .. } => {}
+        }
+    }
+
+    /// Closes a stream whose answer is of no interest any more.
+    pub(super) fn abandon_stream(&mut self, id: StreamId) {
+        if self.streams.remove(id).is_some() {
+            self.push(Output::CloseStream { id, abort: true });
+        }
+    }
+
+    pub(super) fn expire_streams(&mut self) {
+        while let Some((&id, stream)) = self.streams.open.first_key_value() {
+            if stream.deadline > self.now {
+                break;
+            }
+            self.fail_stream(StreamId(id), StreamFailure::TimedOut);
+        }
+    }
+
+    pub(super) fn close_all_streams(&mut self) {
+        while let Some((&id, _)) = self.streams.open.first_key_value() {
+            self.abandon_stream(StreamId(id));
+        }
+    }
+
+    pub(super) fn open_sync(&mut self, purpose: Purpose, to: SocketAddr) {
+        let deadline = self.now + self.params.stream_timeout;
+        let id = self.streams.add(Role::Sync { purpose }, to, deadline);
+        self.counters.syncs_started += 1;
+        self.push(Output::OpenStream { id, to });
+    }
+
+    pub(super) fn open_stream_ping(
+        &mut self,
+        seq: u32,
+        target: Name,
+        to: SocketAddr,
+    ) -> Option<StreamId> {
+        let deadline = self.now + self.params.stream_timeout;
+        let id = self.streams.add(Role::Ping { seq, target }, to, deadline);
+        self.push(Output::OpenStream { id, to });
+        Some(id)
+    }
+
+    /// Exchanges state with one random live member, unless the last exchange still runs.
+    pub(super) fn begin_periodic_sync(&mut self) {
+        let interval =
+            scaling::push_pull_interval(self.params.push_pull_interval, self.table.live());
+        self.timers.set(Timer::Sync, self.now + interval);
+        if self.phase != Phase::Running || self.streams.any(Purpose::Periodic) {
+            return;
+        }
+        let key = self.sync_rng.next_u64();
+        let partner = self.random_member(key, |record| record.state() == State::Alive);
+        if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
+            self.open_sync(Purpose::Periodic, record.profile.addr);
+        }
+    }
+
+    /// Dials one failed member at random, the likelier the more of them there are: this is what
+    /// heals a partition that lasted longer than gossip reaches the dead (section 8.10).
+    pub(super) fn reconnect(&mut self) {
+        self.timers
+            .set(Timer::Reconnect, self.now + self.params.reconnect_interval);
+        let failed = self.table.count(State::Dead) as u64;
+        let live = self.table.live().max(1) as u64;
+        if self.phase != Phase::Running || failed == 0 || self.streams.any(Purpose::Reconnect) {
+            return;
+        }
+        if self.sync_rng.below(live) >= failed {
+            return;
+        }
+        let key = self.sync_rng.next_u64();
+        let partner = self.random_member(key, |record| record.state() == State::Dead);
+        if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
+            self.open_sync(Purpose::Reconnect, record.profile.addr);
+        }
+    }
+
+    /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect
+    /// that member, which can then refute.
+    fn merge(&mut self, sync: &Sync<'_>) -> Result<(), Fault> {
+        let mut versions = VersionRange::EMPTY;
+        self.table.census().survey(&mut versions);
+        for entry in SyncEntries::new(sync).flatten() {
+            versions.add(entry.alive.versions, entry.state == SyncState::Alive);
+        }
+        if !versions.is_compatible() {
+            return Err(StreamFailure::Incompatible);
+        }
+        // A node that knew nobody else has nobody to tell what it learns here.
+        let alone = self.table.live() <= 1;
+        let spreading = if alone { Spreading::No } else { Spreading::Yes };
+        let own_name = self.name.clone();
+        for entry in SyncEntries::new(sync) {
+            let Ok(entry) = entry else {
+                self.counters.dropped_malformed += 1;
+                continue;
+            };
+            let alive = entry.alive;
+            let accusation = |from| Accusation {
+                incarnation: alive.incarnation,
+                name: alive.name,
+                from,
+            };
+            match entry.state {
+                SyncState::Alive => self.on_alive(&alive, spreading),
+                SyncState::Suspect | SyncState::Dead => self.on_suspect(&accusation(&own_name)),
+                SyncState::Left => self.on_dead(&accusation(alive.name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fault(error: StreamError) -> Fault {
+    match error {
+        StreamError::Foreign
+        | StreamError::Version(_)
+        | StreamError::TooLarge { .. }
+        | StreamError::Corrupt
+        | StreamError::Unknown { .. }
+        | StreamError::Malformed => StreamFailure::Protocol,
+    }
+}

@@ -1,0 +1,454 @@
+//! What is believed of whom: announcements, suspicion, death, refutation
+//! (wire-protocol reference, sections 6.2 to 6.6).
+//!
+//! News about a member is ordered by (incarnation, state), later states overriding earlier ones:
+//! alive, suspect, dead, left. Whatever the order in which announcements and deaths arrive, the
+//! same ones lead every node to the same belief. Two rules keep the gone from coming back by
+//! themselves: only an announcement revives, and only one of a higher incarnation.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::timers::Timer;
+use super::{Node, Phase, Spreading};
+use crate::event::{Cause, Event, MemberEventKind};
+use crate::member::{Name, Profile, Versions};
+use crate::message::{Accusation, Alive};
+use crate::swim::pool;
+use crate::swim::record::{Record, State};
+use crate::swim::rumours::{Claim, Rumour};
+use crate::swim::scaling;
+use crate::swim::suspicion::Suspicion;
+use crate::swim::table::Slot;
+use crate::tags::META_LIMIT;
+
+/// The furthest that news may be ahead of what is known. Incarnations grow by one per refutation
+/// or change of tags; one that leaps is damaged or forged, and believing it would leave its
+/// subject no number to refute with.
+const MAX_LEAP: u32 = 1 << 24;
+
+impl Node {
+    pub(super) fn on_alive(&mut self, alive: &Alive<'_>, spreading: Spreading) {
+        let Some(slot) = self.table.find(alive.name) else {
+            return self.add_member(alive, spreading);
+        };
+        let Some(record) = self.table.get(slot) else {
+            return;
+        };
+        let moved = !same_endpoint(record.profile.addr, alive.addr);
+        if slot == self.me {
+            return self.on_alive_about_self(alive, moved);
+        }
+        if !moved && alive.incarnation <= record.incarnation {
+            return;
+        }
+        if !self.is_plausible(alive, record.incarnation) {
+            return;
+        }
+        if moved && !self.may_move(slot) {
+            return self.name_conflict(slot, alive.addr);
+        }
+        let Some(record) = self.table.get(slot) else {
+            return;
+        };
+        let before = record.state();
+        let changed = moved || *record.profile.meta != *alive.meta;
+        if changed || !pool::matches(&record.profile, alive) {
+            let name = record.profile.name.clone();
+            let profile = self.intern(&name, alive);
+            self.table.set_profile(slot, profile);
+        }
+        self.forget_suspicion(slot);
+        self.table
+            .set_state(slot, State::Alive, alive.incarnation, self.now);
+        if spreading == Spreading::Yes {
+            let incarnation = alive.incarnation;
+            self.spread_rumour(Rumour {
+                subject: slot,
+                claim: Claim::Alive,
+                incarnation,
+            });
+        }
+        if !before.is_live() {
+            self.member_event(slot, MemberEventKind::Join, Cause::Announced);
+        } else if changed {
+            self.member_event(slot, MemberEventKind::Update, Cause::Announced);
+        }
+    }
+
+    fn add_member(&mut self, alive: &Alive<'_>, spreading: Spreading) {
+        let Ok(name) = Name::new(alive.name) else {
+            self.counters.dropped_invalid_member += 1;
+            return;
+        };
+        if !self.is_plausible(alive, 0) || !self.make_room() {
+            return;
+        }
+        let profile = self.intern(&name, alive);
+        let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
+        let slot = self.table.insert(record);
+        if spreading == Spreading::Yes {
+            let incarnation = alive.incarnation;
+            self.spread_rumour(Rumour {
+                subject: slot,
+                claim: Claim::Alive,
+                incarnation,
+            });
+        }
+        self.member_event(slot, MemberEventKind::Join, Cause::Announced);
+    }
+
+    /// Somebody repeats what this node said, or something else under its name.
+    fn on_alive_about_self(&mut self, alive: &Alive<'_>, moved: bool) {
+        let record = self.own_record();
+        if self.phase != Phase::Running || alive.incarnation < record.incarnation {
+            return;
+        }
+        let own = alive.incarnation == record.incarnation
+            && *record.profile.meta == *alive.meta
+            && record.profile.versions == alive.versions;
+        if moved {
+            self.name_conflict(self.me, alive.addr);
+        } else if !own && self.is_plausible(alive, record.incarnation) {
+            // From an earlier run of this node, most likely.
+            self.refute(alive.incarnation, None);
+        }
+    }
+
+    /// Whether an announcement can be true; if not, counts it.
+    fn is_plausible(&mut self, alive: &Alive<'_>, known: u32) -> bool {
+        let versions_ok = |min: u8, max: u8| min != 0 && min <= max;
+        let Versions {
+            protocol_min,
+            protocol_max,
+            ..
+        } = alive.versions;
+        let valid = versions_ok(protocol_min, protocol_max)
+            && alive.meta.len() <= META_LIMIT
+            && alive.incarnation > 0
+            && alive.addr.port() != 0
+            && !alive.addr.ip().is_unspecified();
+        if !valid {
+            self.counters.dropped_invalid_member += 1;
+        }
+        valid && !self.leaps(alive.incarnation, known)
+    }
+
+    /// True, and counted, if `incarnation` is ahead of what is known by more than can be.
+    fn leaps(&mut self, incarnation: u32, known: u32) -> bool {
+        let leaps = incarnation > known.saturating_add(MAX_LEAP);
+        self.counters.dropped_implausible += u64::from(leaps);
+        leaps
+    }
+
+    /// A name may move to another address if its holder left, or has been dead for long enough.
+    fn may_move(&self, slot: Slot) -> bool {
+        let Some(record) = self.table.get(slot) else {
+            return false;
+        };
+        let reclaim = self.params.dead_reclaim;
+        match record.state() {
+            State::Alive | State::Suspect => false,
+            State::Dead => !reclaim.is_zero() && record.gone_for(reclaim, self.now),
+            State::Left => true,
+        }
+    }
+
+    fn name_conflict(&mut self, slot: Slot, claimant: SocketAddr) {
+        self.counters.name_conflicts += 1;
+        if let Some(record) = self.table.get(slot) {
+            let holder = record.to_member();
+            self.event(Event::NameConflict { holder, claimant });
+        }
+    }
+
+    pub(super) fn on_suspect(&mut self, suspect: &Accusation<'_>) {
+        let Some((slot, state, known)) = self.accused(suspect) else {
+            return;
+        };
+        if slot == self.me {
+            return self.on_accused(suspect);
+        }
+        match state {
+            State::Suspect if suspect.incarnation == known => {
+                self.confirm(slot, known, suspect.from);
+            }
+            State::Alive | State::Suspect => {
+                if let Ok(accuser) = Name::new(suspect.from) {
+                    self.suspect(slot, suspect.incarnation, accuser);
+                }
+            }
+            State::Dead | State::Left => {}
+        }
+    }
+
+    /// The member that is accused, its state and its incarnation; `None` for one that is not
+    /// known, and for what was refuted already or cannot be.
+    fn accused(&mut self, accusation: &Accusation<'_>) -> Option<(Slot, State, u32)> {
+        let Some(slot) = self.table.find(accusation.name) else {
+            self.counters.dropped_unknown_member += 1;
+            return None;
+        };
+        let record = self.table.get(slot)?;
+        let (state, known) = (record.state(), record.incarnation);
+        let current = accusation.incarnation >= known && !self.leaps(accusation.incarnation, known);
+        current.then_some((slot, state, known))
+    }
+
+    /// Begins to suspect a live member.
+    pub(super) fn suspect(&mut self, slot: Slot, incarnation: u32, accuser: Name) {
+        self.forget_suspicion(slot);
+        self.table
+            .set_state(slot, State::Suspect, incarnation, self.now);
+        let members = self.table.live();
+        let wanted = self.params.suspicion_mult.saturating_sub(2);
+        // Without enough others to confirm there is no point in waiting for them.
+        let others = members.saturating_sub(2);
+        let enough = self.params.lifeguard.suspicion && others >= wanted as usize;
+        let wanted = if enough { wanted } else { 0 };
+        let bounds = scaling::suspicion_timeouts(&self.params, members);
+        let suspicion = Suspicion::new(accuser.clone(), wanted, bounds, self.now);
+        self.suspicion_deadlines
+            .insert((suspicion.deadline(), slot));
+        self.suspicions.insert(slot, suspicion);
+        self.counters.suspicions += 1;
+        let claim = Claim::Suspect(accuser.clone());
+        self.spread_rumour(Rumour {
+            subject: slot,
+            claim,
+            incarnation,
+        });
+        if let Some(record) = self.table.get(slot) {
+            let member = record.to_member();
+            self.event(Event::Suspected {
+                member,
+                by: accuser,
+            });
+        }
+    }
+
+    /// Another member suspects it, too: the more, the sooner it is believed.
+    pub(super) fn confirm(&mut self, slot: Slot, incarnation: u32, accuser: &str) {
+        let Some(suspicion) = self.suspicions.get_mut(&slot) else {
+            return;
+        };
+        let before = suspicion.deadline();
+        if !suspicion.confirm(accuser) {
+            return;
+        }
+        let deadline = suspicion.deadline();
+        self.suspicion_deadlines.remove(&(before, slot));
+        self.suspicion_deadlines.insert((deadline, slot));
+        if let Ok(accuser) = Name::new(accuser) {
+            let claim = Claim::Suspect(accuser);
+            self.spread_rumour(Rumour {
+                subject: slot,
+                claim,
+                incarnation,
+            });
+        }
+    }
+
+    fn forget_suspicion(&mut self, slot: Slot) -> Option<Suspicion> {
+        let suspicion = self.suspicions.remove(&slot)?;
+        self.suspicion_deadlines
+            .remove(&(suspicion.deadline(), slot));
+        Some(suspicion)
+    }
+
+    /// Declares those dead that did not refute in time.
+    pub(super) fn expire_suspicions(&mut self) {
+        while let Some(&(deadline, slot)) = self.suspicion_deadlines.first() {
+            if deadline > self.now {
+                break;
+            }
+            let accusers = self.forget_suspicion(slot).map(Suspicion::into_accusers);
+            let Some(record) = self.table.get(slot) else {
+                continue;
+            };
+            self.counters.suspicions_expired += 1;
+            let cause = Cause::SuspicionExpired {
+                accusers: accusers.unwrap_or_default(),
+            };
+            self.bury(
+                slot,
+                State::Dead,
+                record.incarnation,
+                self.name.clone(),
+                cause,
+            );
+        }
+    }
+
+    /// Lengthens running suspicions by the time for which the whole process stood still: while it
+    /// could not hear, silence was no evidence. Standing still is also a sign of poor health.
+    pub(super) fn make_up_for_stall(&mut self, late: Duration) {
+        if late < self.params.probe_interval || !self.params.lifeguard.suspicion {
+            return;
+        }
+        self.counters.stalls += 1;
+        self.adjust_health(1);
+        let running: Vec<Slot> = self
+            .suspicion_deadlines
+            .iter()
+            .map(|&(_, slot)| slot)
+            .collect();
+        self.suspicion_deadlines.clear();
+        for slot in running {
+            if let Some(suspicion) = self.suspicions.get_mut(&slot) {
+                suspicion.postpone(late);
+                self.suspicion_deadlines
+                    .insert((suspicion.deadline(), slot));
+            }
+        }
+    }
+
+    pub(super) fn on_dead(&mut self, dead: &Accusation<'_>) {
+        let Some((slot, state, known)) = self.accused(dead) else {
+            return;
+        };
+        if slot == self.me {
+            return self.on_accused(dead);
+        }
+        let left = dead.from == dead.name;
+        let news = match state {
+            State::Alive | State::Suspect => true,
+            State::Dead => left || dead.incarnation > known,
+            State::Left => dead.incarnation > known,
+        };
+        let (true, Ok(by)) = (news, Name::new(dead.from)) else {
+            return;
+        };
+        let cause = if left {
+            Cause::Departed
+        } else {
+            Cause::Declared { by: by.clone() }
+        };
+        let state = if left { State::Left } else { State::Dead };
+        self.bury(slot, state, dead.incarnation, by, cause);
+    }
+
+    /// Believes that a member is gone, and passes it on.
+    pub(super) fn bury(
+        &mut self,
+        slot: Slot,
+        state: State,
+        incarnation: u32,
+        by: Name,
+        cause: Cause,
+    ) {
+        self.forget_suspicion(slot);
+        let before = self.table.get(slot).map(Record::state);
+        self.table.set_state(slot, state, incarnation, self.now);
+        self.spread_rumour(Rumour {
+            subject: slot,
+            claim: Claim::Dead(by),
+            incarnation,
+        });
+        if before != Some(state) {
+            let left = state == State::Left;
+            let kind = if left {
+                MemberEventKind::Leave
+            } else {
+                MemberEventKind::Failed
+            };
+            self.member_event(slot, kind, cause);
+        }
+    }
+
+    /// Somebody says that this node has failed, or left.
+    fn on_accused(&mut self, accusation: &Accusation<'_>) {
+        if self.phase == Phase::Running {
+            self.refute(accusation.incarnation, Name::new(accusation.from).ok());
+        }
+    }
+
+    /// Announces this node anew, above the incarnation at which it was spoken of.
+    fn refute(&mut self, said: u32, accuser: Option<Name>) {
+        let incarnation = self.own_record().incarnation.max(said).saturating_add(1);
+        self.table
+            .set_state(self.me, State::Alive, incarnation, self.now);
+        self.spread_rumour(Rumour {
+            subject: self.me,
+            claim: Claim::Alive,
+            incarnation,
+        });
+        self.counters.refutations += 1;
+        self.event(Event::Refuted {
+            accuser,
+            incarnation,
+        });
+        self.adjust_health(1);
+    }
+
+    /// Forgets members that have been gone for so long that no stale news of them is about.
+    pub(super) fn reap(&mut self) {
+        self.timers
+            .set(Timer::Reap, self.now + self.params.reap_interval);
+        if self.table.len() == self.table.live() {
+            return;
+        }
+        let expired: Vec<Slot> = self
+            .table
+            .iter()
+            .filter(|&(slot, record)| {
+                let limit = match record.state() {
+                    State::Left => self.params.tombstone_timeout,
+                    _ => self.params.reconnect_timeout,
+                };
+                slot != self.me && record.gone_for(limit, self.now)
+            })
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in expired {
+            self.forget(slot, Cause::Expired);
+        }
+    }
+
+    /// Makes sure that one more member can be taken in, at the expense of the longest gone.
+    fn make_room(&mut self) -> bool {
+        if self.table.len() < self.params.max_members as usize {
+            return true;
+        }
+        let gone = self
+            .table
+            .iter()
+            .filter(|&(slot, record)| slot != self.me && !record.state().is_live());
+        match gone
+            .max_by_key(|(_, record)| record.age(self.now))
+            .map(|(slot, _)| slot)
+        {
+            Some(slot) => {
+                self.forget(slot, Cause::Evicted);
+                true
+            }
+            None => {
+                self.counters.dropped_table_full += 1;
+                false
+            }
+        }
+    }
+
+    /// Erases a member.
+    pub(super) fn forget(&mut self, slot: Slot, cause: Cause) {
+        self.forget_suspicion(slot);
+        self.rumours.remove(slot);
+        self.abandon_probe_of(slot);
+        self.member_event(slot, MemberEventKind::Reap, cause);
+        self.table.remove(slot);
+    }
+
+    fn intern(&self, name: &Name, alive: &Alive<'_>) -> Arc<Profile> {
+        match &self.pool {
+            Some(pool) => pool.intern(name, alive),
+            None => Arc::new(pool::profile(name.clone(), alive)),
+        }
+    }
+}
+
+/// The same endpoint, in whichever form the address was written.
+fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {
+    a == b || (a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical())
+}

@@ -1,0 +1,456 @@
+//! One participant of the cluster: the place that knows all the others.
+//!
+//! - [`probe`]: who is there? Pings, helpers, acks.
+//! - [`membership`]: what is believed of whom. Announcements, suspicion, death, refutation.
+//! - [`exchange`]: streams and full state exchange.
+//! - [`command`]: what the application asks for.
+//! - [`output`]: turning decisions into actions and bytes.
+
+mod command;
+mod exchange;
+mod membership;
+mod outbox;
+mod output;
+mod probe;
+
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use self::command::{Join, Leave, Spread};
+use self::exchange::Streams;
+use self::outbox::{Outbox, Output};
+use self::probe::{HelperProbe, Probe};
+use self::timers::{Timer, Timers};
+use crate::config::{Identity, Params};
+use crate::error::CommandError;
+use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
+use crate::member::{Member, Name, Profile};
+use crate::message::Message;
+use crate::rng::{Purpose, Rng};
+use crate::stats::Counters;
+use crate::swim::awareness::Awareness;
+use crate::swim::order::Order;
+use crate::swim::pool::ProfilePool;
+use crate::swim::record::{Record, State};
+use crate::swim::rumours::{Claim, Rumour, Rumours};
+use crate::swim::scaling;
+use crate::swim::suspicion::Suspicion;
+use crate::swim::table::{Slot, Table};
+use crate::tags;
+use crate::time::{Instant, nanos};
+use crate::wire::native::{MessageError, PacketError, read_packet};
+
+/// One participant of the cluster. See the [crate documentation](crate) for how to drive it.
+///
+/// A clone is an independent copy that goes on from the same state; it shares the member table's
+/// pages until one of the two writes to them.
+#[derive(Debug, Clone)]
+pub struct Node {
+    params: Params,
+    phase: Phase,
+    now: Instant,
+    name: Name,
+    me: Slot,
+
+    table: Table,
+    pool: Option<ProfilePool>,
+    rumours: Rumours,
+    suspicions: BTreeMap<Slot, Suspicion>,
+    suspicion_deadlines: BTreeSet<(Instant, Slot)>,
+
+    awareness: Awareness,
+    probe: Option<Probe>,
+    probe_order: Order,
+    /// Probes made for others, by our own sequence number.
+    helper_probes: BTreeMap<u32, HelperProbe>,
+    next_seq: u32,
+
+    streams: Streams,
+    joins: Vec<Join>,
+    spreads: Vec<Spread>,
+    leave: Option<Leave>,
+    next_command: u64,
+
+    timers: Timers,
+    /// Gossip goes out at multiples of the interval from here, so that nodes do not fall into
+    /// step.
+    gossip_phase: Instant,
+    outbox: Outbox,
+    counters: Counters,
+    probe_rng: Rng,
+    gossip_rng: Rng,
+    sync_rng: Rng,
+}
+
+/// The life of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Leaving,
+    Stopped,
+}
+
+impl Node {
+    /// A node that knows only itself. It asks to be ticked from now on.
+    ///
+    /// `seed` decides every random choice: give each node of a cluster another one, and a node
+    /// the same one only to repeat a run.
+    ///
+    /// # Errors
+    /// [`CommandError::TagsTooLarge`]; [`CommandError::UnspecifiedAddress`] if others could not
+    /// reach the address.
+    pub fn new(
+        identity: Identity,
+        params: Params,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, CommandError> {
+        let Identity {
+            name,
+            addr,
+            tags,
+            versions,
+        } = identity;
+        if addr.ip().is_unspecified() || addr.port() == 0 {
+            return Err(CommandError::UnspecifiedAddress { addr });
+        }
+        let meta = tags::encode(&tags)?.into_boxed_slice();
+        let profile = Arc::new(Profile {
+            name: name.clone(),
+            addr,
+            meta,
+            versions,
+        });
+
+        let mut setup = Rng::new(seed, Purpose::Setup);
+        let mut table = Table::new(setup.next_u64());
+        let me = table.insert(Record::new(profile, 1, State::Alive, now));
+        let mut phase_in = |interval: Duration| {
+            now + Duration::from_nanos(setup.below(nanos(interval).saturating_add(1)))
+        };
+        let mut timers = Timers::new();
+        timers.set(Timer::Probe, phase_in(params.probe_interval));
+        timers.set(Timer::Reap, phase_in(params.reap_interval));
+        if !params.push_pull_interval.is_zero() {
+            timers.set(Timer::Sync, phase_in(params.push_pull_interval));
+        }
+        if !params.reconnect_interval.is_zero() {
+            timers.set(Timer::Reconnect, phase_in(params.reconnect_interval));
+        }
+        let gossip_phase = phase_in(params.gossip_interval);
+
+        let mut node = Self {
+            phase: Phase::Running,
+            now,
+            name,
+            me,
+            table,
+            pool: None,
+            rumours: Rumours::default(),
+            suspicions: BTreeMap::new(),
+            suspicion_deadlines: BTreeSet::new(),
+            awareness: Awareness::new(params.awareness_max),
+            probe: None,
+            probe_order: Order::finished(),
+            helper_probes: BTreeMap::new(),
+            // An answer to an earlier run of this node is not mistaken for one to this run.
+            next_seq: setup.next_u32() >> 1,
+            streams: Streams::default(),
+            joins: Vec::new(),
+            spreads: Vec::new(),
+            leave: None,
+            next_command: 0,
+            timers,
+            gossip_phase,
+            outbox: Outbox::new(params.max_pending_actions),
+            counters: Counters::default(),
+            probe_rng: Rng::new(seed, Purpose::Probe),
+            gossip_rng: Rng::new(seed, Purpose::Gossip),
+            sync_rng: Rng::new(seed, Purpose::Sync),
+            params,
+        };
+        node.spread_rumour(Rumour {
+            subject: me,
+            claim: Claim::Alive,
+            incarnation: 1,
+        });
+        node.member_event(me, MemberEventKind::Join, Cause::Announced);
+        Ok(node)
+    }
+
+    /// Draws member profiles from `pool` from now on, so that nodes in one process share them.
+    #[must_use]
+    pub fn with_pool(mut self, pool: ProfilePool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Takes in a datagram that came from `from`. Whatever is wrong with it is counted, see
+    /// [`Counters`]. Never fires a timer.
+    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        self.advance(now);
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.counters.datagrams_received += 1;
+        self.counters.datagram_bytes_received += bytes.len() as u64;
+        let messages = match read_packet(bytes) {
+            Ok(messages) => messages,
+            Err(PacketError::Corrupt) => {
+                self.counters.dropped_corrupt += 1;
+                return;
+            }
+            Err(PacketError::Foreign | PacketError::Version(_)) => {
+                self.counters.dropped_foreign += 1;
+                return;
+            }
+        };
+        for message in messages {
+            match message {
+                Ok(message) => self.handle_message(from, &message),
+                Err(MessageError::Unknown { .. }) => self.counters.skipped_unknown += 1,
+                Err(MessageError::Malformed) => self.counters.dropped_malformed += 1,
+            }
+        }
+    }
+
+    fn handle_message(&mut self, from: SocketAddr, message: &Message<'_>) {
+        match message {
+            Message::Ping(ping) => self.on_ping(from, ping),
+            Message::IndirectPing(ping) => self.on_indirect_ping(from, ping),
+            Message::Ack(ack) => self.on_ack(ack),
+            Message::Nack(nack) => self.on_nack(nack),
+            Message::Alive(alive) => self.on_alive(alive, Spreading::Yes),
+            Message::Suspect(accusation) => self.on_suspect(accusation),
+            Message::Dead(accusation) => self.on_dead(accusation),
+        }
+    }
+
+    /// Does what is due at `now`. Call it at the deadline of [`Action::Wait`](crate::Action), or
+    /// at any time; hand in what the sockets hold *before*, so that a late wake-up is not
+    /// mistaken for silence of the others.
+    pub fn handle_tick(&mut self, now: Instant) {
+        let expected = self.deadline();
+        self.advance(now);
+        let now = self.now;
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.make_up_for_stall(now.since(expected));
+        self.expire_suspicions();
+        self.tick_probe();
+        self.expire_helper_probes();
+        self.expire_streams();
+        if self.timers.expired(Timer::Gossip, now) {
+            self.gossip();
+        }
+        if self.timers.expired(Timer::Sync, now) {
+            self.begin_periodic_sync();
+        }
+        if self.timers.expired(Timer::Reconnect, now) {
+            self.reconnect();
+        }
+        if self.timers.expired(Timer::Reap, now) {
+            self.reap();
+        }
+        self.expire_spreads();
+        if self.timers.expired(Timer::Stop, now) {
+            self.stop();
+        }
+    }
+
+    /// The next time at which [`handle_tick`](Self::handle_tick) has something to do.
+    fn deadline(&self) -> Instant {
+        let suspicion = self.suspicion_deadlines.first().map(|&(at, _)| at);
+        let helper = self
+            .helper_probes
+            .first_key_value()
+            .map(|(_, probe)| probe.deadline);
+        let spread = self.spreads.iter().map(|spread| spread.deadline).min();
+        [suspicion, helper, self.streams.first_deadline(), spread]
+            .into_iter()
+            .flatten()
+            .fold(self.timers.first(), Instant::min)
+    }
+
+    /// Moves the node's clock, which never goes back.
+    fn advance(&mut self, now: Instant) {
+        if now < self.now {
+            self.counters.clock_went_back += 1;
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Queues a rumour and sees to it that it is told.
+    fn spread_rumour(&mut self, rumour: Rumour) {
+        self.rumours.push(rumour);
+        if !self.timers.is_set(Timer::Gossip) {
+            self.timers.set(Timer::Gossip, self.next_gossip());
+        }
+    }
+
+    fn next_gossip(&self) -> Instant {
+        let interval = nanos(self.params.gossip_interval);
+        let since = nanos(self.now.since(self.gossip_phase));
+        let rounds = if self.now < self.gossip_phase {
+            0
+        } else {
+            since / interval + 1
+        };
+        self.gossip_phase + Duration::from_nanos(rounds.saturating_mul(interval))
+    }
+
+    /// One round of gossip: the same number of random members each get what there is to tell.
+    /// The freshly dead are included, so that one that is not dead after all can refute.
+    fn gossip(&mut self) {
+        if self.rumours.is_empty() {
+            return;
+        }
+        let (now, dead_time) = (self.now, self.params.gossip_to_dead);
+        let mut wanted = self.params.gossip_nodes;
+        for slot in Order::new(self.gossip_rng.next_u64(), self.table.slots()) {
+            let Some(record) = self.table.get(slot) else {
+                continue;
+            };
+            let eligible = match record.state() {
+                State::Alive | State::Suspect => slot != self.me,
+                State::Dead => !record.gone_for(dead_time, now),
+                State::Left => false,
+            };
+            if eligible {
+                let to = record.profile.addr;
+                self.push(Output::Gossip { to });
+                wanted -= 1;
+                if wanted == 0 {
+                    break;
+                }
+            }
+        }
+        if wanted < self.params.gossip_nodes {
+            self.counters.gossip_rounds += 1;
+            self.timers.set(Timer::Gossip, self.next_gossip());
+        }
+        // With nobody to tell, the timer stays off until there is another rumour, as there is
+        // with every member that appears.
+    }
+
+    /// A member picked by a random key among those that `eligible` accepts.
+    fn random_member(&self, key: u64, eligible: impl Fn(&Record) -> bool) -> Option<Slot> {
+        Order::new(key, self.table.slots())
+            .find(|&slot| slot != self.me && self.table.get(slot).is_some_and(&eligible))
+    }
+
+    fn push(&mut self, output: Output) {
+        if !self.outbox.push(output) {
+            self.counters.dropped_actions += 1;
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.push(Output::Event(Box::new(event)));
+    }
+
+    fn member_event(&mut self, slot: Slot, kind: MemberEventKind, cause: Cause) {
+        if let Some(record) = self.table.get(slot) {
+            let member = record.to_member();
+            self.event(Event::Member(MemberEvent {
+                kind,
+                member,
+                cause,
+            }));
+        }
+    }
+
+    fn adjust_health(&mut self, delta: i32) {
+        if self.awareness.apply(delta) {
+            self.event(Event::HealthChanged {
+                score: self.awareness.score(),
+            });
+        }
+    }
+
+    fn transmit_limit(&self) -> u32 {
+        scaling::retransmit_limit(self.params.retransmit_mult, self.table.live().max(1))
+    }
+
+    fn own_record(&self) -> &Record {
+        self.table
+            .get(self.me)
+            .expect("a node never forgets itself")
+    }
+
+    /// Every known member of any status, this node included. The order means nothing, but is the
+    /// same for the same history.
+    pub fn members(&self) -> impl Iterator<Item = Member> + '_ {
+        self.table.iter().map(|(_, record)| record.to_member())
+    }
+
+    /// The member called `name`.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Member> {
+        let slot = self.table.find(name)?;
+        self.table.get(slot).map(Record::to_member)
+    }
+
+    /// This node as a member.
+    #[must_use]
+    pub fn local(&self) -> Member {
+        self.own_record().to_member()
+    }
+
+    /// How many members take part (suspected ones included), this node included.
+    #[must_use]
+    pub fn alive_count(&self) -> usize {
+        self.table.live()
+    }
+
+    /// How many members are known, of any status, this node included.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Lifeguard's local health score: 0 is healthy, up to `awareness_max - 1`.
+    #[must_use]
+    pub fn health_score(&self) -> u8 {
+        self.awareness.score()
+    }
+
+    /// What the node did, and what it dropped and why.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The settings it runs on.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// How many messages wait to be spread; never more than members are known.
+    #[must_use]
+    pub fn queued_broadcasts(&self) -> usize {
+        self.rumours.len()
+    }
+
+    /// True once the node has left and waits for nothing any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+}
+
+/// Whether news just learnt is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spreading {
+    Yes,
+    /// There is nobody to tell who does not know.
+    No,
+}

@@ -1,0 +1,116 @@
+//! What a node has decided to do and has not been asked for yet.
+//!
+//! Kept as values: bytes are written when the action is polled, straight into the caller's
+//! buffer, with the newest gossip on top.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+use crate::action::{CommandId, Outcome, StreamId};
+use crate::event::Event;
+use crate::member::Name;
+
+/// One pending action.
+#[derive(Debug, Clone)]
+pub(super) enum Output {
+    /// Probe a member; `suspected` is the incarnation to accuse it at in the same packet.
+    Ping {
+        seq: u32,
+        target: Name,
+        to: SocketAddr,
+        suspected: Option<u32>,
+    },
+    /// Ask a helper to probe a member.
+    IndirectPing {
+        seq: u32,
+        target: Name,
+        target_addr: SocketAddr,
+        helper: SocketAddr,
+        nack: bool,
+    },
+    /// Answer a ping, or pass on an answer; `told` is a member that is thought dead and should
+    /// hear so.
+    Ack {
+        seq: u32,
+        to: SocketAddr,
+        told: Option<Name>,
+    },
+    /// Report that a member did not answer.
+    Nack { seq: u32, to: SocketAddr },
+    /// Send what there is to tell.
+    Gossip { to: SocketAddr },
+    /// Dial.
+    OpenStream { id: StreamId, to: SocketAddr },
+    /// Write a probe.
+    WritePing {
+        id: StreamId,
+        seq: u32,
+        target: Name,
+    },
+    /// Write the answer to a probe.
+    WriteAck { id: StreamId, seq: u32 },
+    /// Write everything known.
+    WriteSync { id: StreamId, join: bool },
+    /// Close.
+    CloseStream { id: StreamId, abort: bool },
+    /// Tell the application.
+    Event(Box<Event>),
+    /// End a command.
+    Done {
+        id: CommandId,
+        outcome: Box<Outcome>,
+    },
+}
+
+impl Output {
+    /// True for what the protocol does without: datagrams may get lost anyway, and events are
+    /// counted when they are. Streams and commands are bounded by their own tables.
+    const fn may_be_dropped(&self) -> bool {
+        !matches!(
+            self,
+            Self::OpenStream { .. }
+                | Self::WritePing { .. }
+                | Self::WriteAck { .. }
+                | Self::WriteSync { .. }
+                | Self::CloseStream { .. }
+                | Self::Done { .. }
+        )
+    }
+}
+
+/// A bounded queue of pending actions.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    queue: VecDeque<Output>,
+    limit: usize,
+}
+
+/// Capacity kept when the queue has run empty after a storm.
+const KEEP: usize = 32;
+
+impl Outbox {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            limit,
+        }
+    }
+
+    /// Adds an action. False if it was dropped because the caller has not drained for long.
+    pub(super) fn push(&mut self, output: Output) -> bool {
+        if self.queue.len() >= self.limit && output.may_be_dropped() {
+            return false;
+        }
+        self.queue.push_back(output);
+        true
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        let output = self.queue.pop_front();
+        if output.is_none() && self.queue.capacity() > KEEP {
+            self.queue = VecDeque::new();
+        }
+        output
+    }
+}

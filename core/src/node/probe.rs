@@ -1,0 +1,353 @@
+//! Who is there? Probing one member after another (SWIM, section 3.1; Lifeguard, section IV.A;
+//! wire-protocol reference, section 6.7).
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::outbox::Output;
+use super::timers::Timer;
+use super::{Node, Phase};
+use crate::action::StreamId;
+use crate::event::Event;
+use crate::member::Name;
+use crate::message::{Ack, IndirectPing, Nack, Ping};
+use crate::swim::order::Order;
+use crate::swim::record::State;
+use crate::swim::table::Slot;
+use crate::time::Instant;
+
+/// Helpers nack only from this gossip protocol version on.
+const NACK_SINCE: u8 = 4;
+
+/// Members answer pings over streams only from this gossip protocol version on.
+const STREAM_PING_SINCE: u8 = 3;
+
+/// The probe under way; there is at most one.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    seq: u32,
+    slot: Slot,
+    /// When it fails, if nothing is heard.
+    end: Instant,
+    /// The direct ping was not answered in time, and helpers have been asked.
+    indirect: bool,
+    nacks_expected: i32,
+    nacks: i32,
+    /// The ping over a stream that goes with the indirect ones.
+    stream: Option<StreamId>,
+    stream_acked: bool,
+}
+
+/// A probe made for somebody else.
+#[derive(Debug, Clone)]
+pub(super) struct HelperProbe {
+    requester: SocketAddr,
+    /// The requester's number.
+    seq: u32,
+    nack: bool,
+    pub(super) deadline: Instant,
+}
+
+impl Node {
+    /// Runs whichever step of probing is due.
+    pub(super) fn tick_probe(&mut self) {
+        let now = self.now;
+        if self.timers.expired(Timer::ProbeTimeout, now) {
+            self.ask_helpers();
+        }
+        if self.timers.expired(Timer::ProbeEnd, now) {
+            self.end_probe();
+        }
+        if self.timers.expired(Timer::Probe, now) && self.phase == Phase::Running {
+            self.begin_probe();
+        }
+    }
+
+    fn begin_probe(&mut self) {
+        let interval = self.awareness_scaled(self.params.probe_interval);
+        let timeout = self.awareness_scaled(self.params.probe_timeout);
+        self.timers.set(Timer::Probe, self.now + interval);
+        let Some(slot) = self.next_to_probe() else {
+            return;
+        };
+        let Some(record) = self.table.get(slot) else {
+            return;
+        };
+        let (target, to) = (record.profile.name.clone(), record.profile.addr);
+        let buddy = self.params.lifeguard.buddy && record.state() == State::Suspect;
+        let suspected = buddy.then_some(record.incarnation);
+
+        let seq = self.take_seq();
+        self.probe = Some(Probe {
+            seq,
+            slot,
+            end: self.now + interval,
+            indirect: false,
+            nacks_expected: 0,
+            nacks: 0,
+            stream: None,
+            stream_acked: false,
+        });
+        self.timers.set(Timer::ProbeTimeout, self.now + timeout);
+        self.counters.probes += 1;
+        self.push(Output::Ping {
+            seq,
+            target,
+            to,
+            suspected,
+        });
+    }
+
+    /// The next live member of the round; a new round begins when all have had their turn.
+    fn next_to_probe(&mut self) -> Option<Slot> {
+        let eligible = |node: &Self, slot: Slot| {
+            slot != node.me
+                && node
+                    .table
+                    .get(slot)
+                    .is_some_and(|record| record.state().is_live())
+        };
+        let mut order = self.probe_order;
+        let mut found = order.find(|&slot| eligible(self, slot));
+        if found.is_none() {
+            order = Order::new(self.probe_rng.next_u64(), self.table.slots());
+            found = order.find(|&slot| eligible(self, slot));
+        }
+        self.probe_order = order;
+        found
+    }
+
+    /// No direct answer: ask others to try, and try a stream.
+    fn ask_helpers(&mut self) {
+        let Some(probe) = &mut self.probe else { return };
+        probe.indirect = true;
+        let (seq, slot) = (probe.seq, probe.slot);
+        // The indirect stage gets its full time even if this wake-up came late.
+        let stage = self
+            .params
+            .probe_interval
+            .saturating_sub(self.params.probe_timeout);
+        probe.end = probe.end.max(self.now + stage);
+        self.timers.set(Timer::ProbeEnd, probe.end);
+
+        let Some(record) = self.table.get(slot) else {
+            return;
+        };
+        let profile = alloc::sync::Arc::clone(&record.profile);
+        let mut helpers = Vec::with_capacity(usize::from(self.params.indirect_checks));
+        let order = Order::new(self.probe_rng.next_u64(), self.table.slots());
+        for helper in order.filter(|&helper| helper != self.me && helper != slot) {
+            if helpers.len() == usize::from(self.params.indirect_checks) {
+                break;
+            }
+            let Some(record) = self.table.get(helper) else {
+                continue;
+            };
+            if record.state() == State::Alive {
+                let understands_nack = record.profile.versions.protocol_max >= NACK_SINCE;
+                helpers.push((record.profile.addr, understands_nack));
+            }
+        }
+        for (helper, understands_nack) in helpers {
+            let nack = self.params.lifeguard.probe && understands_nack;
+            if let Some(probe) = &mut self.probe {
+                probe.nacks_expected += i32::from(nack);
+            }
+            let (target, target_addr) = (profile.name.clone(), profile.addr);
+            self.push(Output::IndirectPing {
+                seq,
+                target,
+                target_addr,
+                helper,
+                nack,
+            });
+        }
+        if self.params.stream_ping && profile.versions.protocol_max >= STREAM_PING_SINCE {
+            let stream = self.open_stream_ping(seq, profile.name.clone(), profile.addr);
+            if let Some(probe) = &mut self.probe {
+                probe.stream = stream;
+            }
+        }
+    }
+
+    /// Time is up for the member that is being probed.
+    fn end_probe(&mut self) {
+        let Some(probe) = self.take_probe() else {
+            return;
+        };
+        let Some(record) = self.table.get(probe.slot) else {
+            return;
+        };
+        if probe.stream_acked {
+            let member = record.to_member();
+            self.counters.probes_saved_by_stream += 1;
+            self.adjust_health(-1);
+            self.event(Event::DatagramsLost { member });
+            return;
+        }
+        self.counters.failed_probes += 1;
+        // Missing nacks mean that the trouble may be on this side; all of them there mean that
+        // this side is fine.
+        let missed = probe.nacks_expected - probe.nacks;
+        let (state, incarnation) = (record.state(), record.incarnation);
+        self.adjust_health(if probe.nacks_expected > 0 {
+            missed.max(0)
+        } else {
+            1
+        });
+        let accuser = self.name.clone();
+        match state {
+            State::Alive => self.suspect(probe.slot, incarnation, accuser),
+            State::Suspect => self.confirm(probe.slot, incarnation, &accuser),
+            State::Dead | State::Left => {}
+        }
+    }
+
+    /// Ends the probe with its timers and its stream.
+    pub(super) fn take_probe(&mut self) -> Option<Probe> {
+        self.timers.stop(Timer::ProbeTimeout);
+        self.timers.stop(Timer::ProbeEnd);
+        let probe = self.probe.take()?;
+        if let Some(stream) = probe.stream {
+            self.abandon_stream(stream);
+        }
+        Some(probe)
+    }
+
+    /// The member that is being probed is forgotten.
+    pub(super) fn abandon_probe_of(&mut self, slot: Slot) {
+        if self.probe.as_ref().is_some_and(|probe| probe.slot == slot) {
+            self.take_probe();
+        }
+    }
+
+    pub(super) fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>) {
+        if !ping.target.is_empty() && ping.target != &*self.name {
+            self.counters.dropped_misdirected += 1;
+            return;
+        }
+        let given = ping.source.port() != 0 && !ping.source.ip().is_unspecified();
+        let to = if given { ping.source } else { from };
+        let told = self.thought_dead(ping.source_name);
+        self.push(Output::Ack {
+            seq: ping.seq,
+            to,
+            told,
+        });
+    }
+
+    /// A member that pings although it is thought dead should hear that first of all: the buddy
+    /// system, taken one step further.
+    fn thought_dead(&self, name: &str) -> Option<Name> {
+        if !self.params.lifeguard.buddy || self.table.count(State::Dead) == 0 {
+            return None;
+        }
+        let record = self.table.get(self.table.find(name)?)?;
+        (record.state() == State::Dead).then(|| record.profile.name.clone())
+    }
+
+    pub(super) fn on_indirect_ping(&mut self, from: SocketAddr, ping: &IndirectPing<'_>) {
+        if self.helper_probes.len() >= self.params.max_helper_probes {
+            self.counters.refused_helper_probes += 1;
+            return;
+        }
+        let Ok(target) = Name::new(ping.target) else {
+            self.counters.dropped_malformed += 1;
+            return;
+        };
+        let given = ping.source.port() != 0 && !ping.source.ip().is_unspecified();
+        let requester = if given { ping.source } else { from };
+        let deadline = self.now + self.params.probe_timeout;
+        let seq = self.take_seq();
+        let helper = HelperProbe {
+            requester,
+            seq: ping.seq,
+            nack: ping.nack,
+            deadline,
+        };
+        self.helper_probes.insert(seq, helper);
+        self.push(Output::Ping {
+            seq,
+            target,
+            to: ping.target_addr,
+            suspected: None,
+        });
+    }
+
+    pub(super) fn on_ack(&mut self, ack: &Ack<'_>) {
+        if self
+            .probe
+            .as_ref()
+            .is_some_and(|probe| probe.seq == ack.seq)
+        {
+            let probe = self.take_probe();
+            if probe.is_some_and(|probe| probe.indirect) {
+                self.counters.probes_saved_by_helpers += 1;
+            }
+            self.adjust_health(-1);
+        } else if let Some(helper) = self.helper_probes.remove(&ack.seq) {
+            self.push(Output::Ack {
+                seq: helper.seq,
+                to: helper.requester,
+                told: None,
+            });
+        } else {
+            self.counters.dropped_stale_acks += 1;
+        }
+    }
+
+    pub(super) fn on_nack(&mut self, nack: &Nack) {
+        match &mut self.probe {
+            Some(probe) if probe.seq == nack.seq => probe.nacks += 1,
+            _ => self.counters.dropped_stale_acks += 1,
+        }
+    }
+
+    /// The probed member answered over a stream. Datagrams still have until the end of the probe
+    /// to prove that they work, too.
+    pub(super) fn on_stream_ack(&mut self, seq: u32) {
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.seq == seq) {
+            probe.stream_acked = true;
+            probe.stream = None;
+        }
+    }
+
+    pub(super) fn on_stream_ping_failed(&mut self, seq: u32) {
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.seq == seq) {
+            probe.stream = None;
+        }
+    }
+
+    /// Tells requesters of the probes made for them that nobody answered.
+    pub(super) fn expire_helper_probes(&mut self) {
+        while let Some(entry) = self.helper_probes.first_entry() {
+            if entry.get().deadline > self.now {
+                break;
+            }
+            let helper = entry.remove();
+            if helper.nack {
+                self.push(Output::Nack {
+                    seq: helper.seq,
+                    to: helper.requester,
+                });
+            }
+        }
+    }
+
+    /// Numbers are given out in order, and all helper probes wait equally long, so the first one
+    /// in the map is the first to expire. When the numbers wrap, after four billion probes, some
+    /// nacks are late; nothing else.
+    fn take_seq(&mut self) -> u32 {
+        let seq = self.next_seq;
+        self.next_seq = seq.wrapping_add(1);
+        seq
+    }
+
+    fn awareness_scaled(&self, duration: core::time::Duration) -> core::time::Duration {
+        if self.params.lifeguard.probe {
+            self.awareness.scale(duration)
+        } else {
+            duration
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a node keeps of each member: 24 bytes, of which there are n² in a cluster of n.
+
+use alloc::sync::Arc;
+use core::mem::size_of;
+use core::time::Duration;
+
+use crate::member::{Member, Profile, Status};
+use crate::time::{Instant, nanos};
+
+/// A member's state in the gossip protocol. Ordered: at one incarnation, a later state
+/// overrides an earlier one, whatever order the news arrives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    Alive,
+    Suspect,
+    Dead,
+    Left,
+}
+
+impl State {
+    /// Alive or suspected: takes part until shown otherwise.
+    pub(crate) const fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspect)
+    }
+}
+
+/// The hot part of a member.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// The cold part, shared with messages under way and, in a simulation, with other nodes.
+    pub(crate) profile: Arc<Profile>,
+    /// Lamport time of the last intent about it.
+    pub(crate) status_ltime: u64,
+    pub(crate) incarnation: u32,
+    /// State in bits 0 and 1, `leaving` in bit 2, time of the last state change above bit 8.
+    packed: u32,
+}
+
+const _: () = assert!(
+    size_of::<Record>() <= 24,
+    "the hot member record is the scaling law"
+);
+const _: () = assert!(
+    size_of::<Option<Record>>() == size_of::<Record>(),
+    "a free slot costs nothing"
+);
+
+const STATE_MASK: u32 = 0b11;
+const LEAVING: u32 = 0b100;
+const CHANGED_SHIFT: u32 = 8;
+const CHANGED_MASK: u32 = u32::MAX >> CHANGED_SHIFT;
+
+/// The time of the last change is kept in steps of 2^28 ns (0.27 s). 24 bits of them wrap after
+/// 52 days; no limit that is compared with an age may exceed 30 days (see `Params::new`).
+const CHANGED_STEP_BITS: u32 = 28;
+
+const fn steps(now: Instant) -> u32 {
+    (now.as_nanos() >> CHANGED_STEP_BITS) as u32 & CHANGED_MASK
+}
+
+impl Record {
+    pub(crate) fn new(profile: Arc<Profile>, incarnation: u32, state: State, now: Instant) -> Self {
+        let mut record = Self {
+            profile,
+            status_ltime: 0,
+            incarnation,
+            packed: 0,
+        };
+        record.set_state(state, now);
+        record
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        match self.packed & STATE_MASK {
+            0 => State::Alive,
+            1 => State::Suspect,
+            2 => State::Dead,
+            _ => State::Left,
+        }
+    }
+
+    /// Changes the state and notes the time. Only the table calls this, as it counts states.
+    pub(super) fn set_state(&mut self, state: State, now: Instant) {
+        self.packed = state as u32 | (self.packed & LEAVING) | (steps(now) << CHANGED_SHIFT);
+    }
+
+    pub(crate) fn set_leaving(&mut self, leaving: bool) {
+        self.packed = (self.packed & !LEAVING) | (LEAVING * u32::from(leaving));
+    }
+
+    /// Time since the last state change, to a third of a second. Exact to 52 days.
+    pub(crate) const fn age(&self, now: Instant) -> Duration {
+        let steps = steps(now).wrapping_sub(self.packed >> CHANGED_SHIFT) & CHANGED_MASK;
+        Duration::from_nanos((steps as u64) << CHANGED_STEP_BITS)
+    }
+
+    /// True if it has been dead or left for at least `limit`.
+    pub(crate) fn gone_for(&self, limit: Duration, now: Instant) -> bool {
+        !self.state().is_live() && nanos(self.age(now)) >= nanos(limit)
+    }
+
+    /// The status that an operator sees.
+    pub(crate) const fn status(&self) -> Status {
+        match self.state() {
+            _ if self.packed & LEAVING != 0 => Status::Leaving,
+            State::Alive | State::Suspect => Status::Alive,
+            State::Dead => Status::Failed,
+            State::Left => Status::Left,
+        }
+    }
+
+    /// A copy for the application.
+    pub(crate) fn to_member(&self) -> Member {
+        Member {
+            profile: Arc::clone(&self.profile),
+            incarnation: self.incarnation,
+            status: self.status(),
+            suspected: self.state() == State::Suspect,
+        }
+    }
+}

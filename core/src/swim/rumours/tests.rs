@@ -1,0 +1,145 @@
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn alive(subject: Slot) -> Rumour {
+    Rumour {
+        subject,
+        claim: Claim::Alive,
+        incarnation: 1,
+    }
+}
+
+/// One packet with room for `budget` bytes; a rumour takes as many as `len` says.
+fn packet(
+    queue: &mut Rumours,
+    limit: u32,
+    budget: usize,
+    len: impl Fn(Slot) -> usize,
+) -> Vec<Slot> {
+    let mut left = budget;
+    let mut packed = vec![];
+    queue.fill(limit, |rumour| {
+        let len = len(rumour.subject);
+        if len > left {
+            return if left < 2 {
+                Offer::Full
+            } else {
+                Offer::TooLong
+            };
+        }
+        left -= len;
+        packed.push(rumour.subject);
+        Offer::Packed
+    });
+    packed
+}
+
+#[test]
+fn least_sent_come_first_and_newest_first_among_them() {
+    let mut queue = Rumours::default();
+    queue.push(alive(1));
+    queue.push(alive(2));
+    assert_eq!(packet(&mut queue, 3, 20, |_| 10), [2, 1]);
+    queue.push(alive(3));
+    assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 2]);
+    assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 1]);
+}
+
+#[test]
+fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
+    let mut queue = Rumours::default();
+    queue.push(alive(9));
+    assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
+    assert_eq!(queue.take_finished(), None);
+    assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
+    assert_eq!(queue.take_finished(), Some(9));
+    assert_eq!(queue.take_finished(), None);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
+    let mut queue = Rumours::default();
+    queue.push(alive(1));
+    packet(&mut queue, 3, 100, |_| 10);
+    queue.push(Rumour {
+        incarnation: 2,
+        ..alive(1)
+    });
+    assert_eq!(queue.len(), 1);
+    let mut told = vec![];
+    for _ in 0..5 {
+        queue.fill(3, |rumour| {
+            told.push(rumour.incarnation);
+            Offer::Packed
+        });
+    }
+    assert_eq!(told, [2, 2, 2]);
+}
+
+#[test]
+fn what_does_not_fit_lets_shorter_ones_pass_and_goes_out_in_the_next_packet() {
+    let mut queue = Rumours::default();
+    for subject in [1, 2, 3] {
+        queue.push(alive(subject));
+    }
+    let len = |subject| if subject == 2 { 90 } else { 30 };
+    assert_eq!(packet(&mut queue, 9, 100, len), [3, 1]);
+    assert_eq!(packet(&mut queue, 9, 100, len), [2]);
+}
+
+#[test]
+fn a_removed_subject_is_never_told_again() {
+    let mut queue = Rumours::default();
+    queue.push(alive(1));
+    queue.push(alive(2));
+    assert!(queue.remove(1));
+    assert!(!queue.remove(1));
+    assert_eq!(packet(&mut queue, 9, 100, |_| 10), [2]);
+}
+
+proptest! {
+    /// Against a model: a list of (sent, age, subject) sorted for every packet.
+    #[test]
+    fn packets_follow_the_stated_order(ops in prop::collection::vec((0u8..4, 0u32..12), 1..200)) {
+        const LIMIT: u32 = 4;
+        let mut queue = Rumours::default();
+        let mut model: Vec<(u32, u32, Slot)> = vec![];
+        let mut clock = u32::MAX;
+        for (op, subject) in ops {
+            match op {
+                0 | 1 => {
+                    queue.push(alive(subject));
+                    model.retain(|&(_, _, s)| s != subject);
+                    clock -= 1;
+                    model.push((0, clock, subject));
+                }
+                2 => {
+                    let known = model.iter().any(|&(_, _, s)| s == subject);
+                    prop_assert_eq!(queue.contains(subject), known);
+                    prop_assert_eq!(queue.remove(subject), known);
+                    model.retain(|&(_, _, s)| s != subject);
+                }
+                _ => {
+                    let room = subject as usize;
+                    model.sort_unstable();
+                    let expected: Vec<Slot> =
+                        model.iter().take(room).map(|&(_, _, s)| s).collect();
+                    let packed = packet(&mut queue, LIMIT, room * 10, |_| 10);
+                    prop_assert_eq!(&packed, &expected);
+                    // Sent ones keep their order at the front of the next tier.
+                    for entry in model.iter_mut().take(room).rev() {
+                        clock -= 1;
+                        *entry = (entry.0 + 1, clock, entry.2);
+                    }
+                    model.retain(|&(sent, _, _)| sent < LIMIT);
+                }
+            }
+            prop_assert_eq!(queue.len(), model.len());
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! All members that a node knows.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::array;
+use core::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+
+use crate::member::Profile;
+use crate::swim::census::Census;
+use crate::swim::record::{Record, State};
+use crate::time::Instant;
+
+/// A member's place in the table. Stays the same while the member is known; reused afterwards.
+pub(crate) type Slot = u32;
+
+const PAGE: usize = 64;
+
+type Page = [Option<Record>; PAGE];
+
+/// A slab of records with an index by name.
+///
+/// Records live in pages that clones of a node share until one of them writes; the index maps a
+/// name to its slot in one probe. The order of slots depends on the order of arrival alone, never
+/// on hashes.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pages: Vec<Arc<Page>>,
+    /// Slots by name. Hashes are keyed per node: names come from the network, and a peer must
+    /// not be able to choose names that collide.
+    index: Arc<HashTable<Slot>>,
+    hasher: FixedState,
+    free: Vec<Slot>,
+    /// Slots ever used.
+    slots: u32,
+    counts: [u32; 4],
+    census: Census,
+}
+
+impl Table {
+    pub(crate) fn new(hash_key: u64) -> Self {
+        Self {
+            pages: Vec::new(),
+            index: Arc::default(),
+            hasher: FixedState::with_seed(hash_key),
+            free: Vec::new(),
+            slots: 0,
+            counts: [0; 4],
+            census: Census::default(),
+        }
+    }
+
+    /// The slot of the member called `name`.
+    pub(crate) fn find(&self, name: &str) -> Option<Slot> {
+        let hash = self.hasher.hash_one(name);
+        self.index
+            .find(hash, |&slot| {
+                self.get(slot)
+                    .is_some_and(|record| &*record.profile.name == name)
+            })
+            .copied()
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Record> {
+        self.pages.get(slot as usize / PAGE)?[slot as usize % PAGE].as_ref()
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Record> {
+        let page = self.pages.get_mut(slot as usize / PAGE)?;
+        Arc::make_mut(page)[slot as usize % PAGE].as_mut()
+    }
+
+    /// Adds a member that is not there yet.
+    pub(crate) fn insert(&mut self, record: Record) -> Slot {
+        debug_assert!(
+            self.find(&record.profile.name).is_none(),
+            "names are unique"
+        );
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        });
+        let page = slot as usize / PAGE;
+        if page == self.pages.len() {
+            self.pages.push(Arc::new(array::from_fn(|_| None)));
+        }
+        self.counts[record.state() as usize] += 1;
+        self.census
+            .add(record.profile.versions, record.state() == State::Alive);
+        let hash = self.hasher.hash_one(&*record.profile.name);
+        Arc::make_mut(&mut self.pages[page])[slot as usize % PAGE] = Some(record);
+
+        let Self {
+            pages,
+            index,
+            hasher,
+            ..
+        } = self;
+        let rehash = |&slot: &Slot| {
+            let record = pages[slot as usize / PAGE][slot as usize % PAGE].as_ref();
+            hasher.hash_one(record.map_or("", |record| &*record.profile.name))
+        };
+        Arc::make_mut(index).insert_unique(hash, slot, rehash);
+        slot
+    }
+
+    /// Removes a member, freeing its slot.
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Record> {
+        let page = self.pages.get_mut(slot as usize / PAGE)?;
+        let record = Arc::make_mut(page)[slot as usize % PAGE].take()?;
+        let hash = self.hasher.hash_one(&*record.profile.name);
+        if let Ok(entry) = Arc::make_mut(&mut self.index).find_entry(hash, |&other| other == slot) {
+            entry.remove();
+        }
+        self.counts[record.state() as usize] -= 1;
+        self.census
+            .remove(record.profile.versions, record.state() == State::Alive);
+        self.free.push(slot);
+        Some(record)
+    }
+
+    /// Changes a member's state and incarnation, noting the time if the state is new.
+    pub(crate) fn set_state(&mut self, slot: Slot, state: State, incarnation: u32, now: Instant) {
+        let Some(record) = self.get_mut(slot) else {
+            return;
+        };
+        record.incarnation = incarnation;
+        let before = record.state();
+        if before == state {
+            return;
+        }
+        record.set_state(state, now);
+        let versions = record.profile.versions;
+        self.counts[before as usize] -= 1;
+        self.counts[state as usize] += 1;
+        if (before == State::Alive) != (state == State::Alive) {
+            self.census.remove(versions, before == State::Alive);
+            self.census.add(versions, state == State::Alive);
+        }
+    }
+
+    /// Replaces what a member announces about itself. The name must be the same.
+    pub(crate) fn set_profile(&mut self, slot: Slot, profile: Arc<Profile>) {
+        let Some(record) = self.get_mut(slot) else {
+            return;
+        };
+        debug_assert_eq!(record.profile.name, profile.name, "a record keeps its name");
+        let alive = record.state() == State::Alive;
+        let (old, new) = (record.profile.versions, profile.versions);
+        record.profile = profile;
+        if old != new {
+            self.census.remove(old, alive);
+            self.census.add(new, alive);
+        }
+    }
+
+    pub(crate) fn set_leaving(&mut self, slot: Slot, leaving: bool) {
+        if let Some(record) = self.get_mut(slot) {
+            record.set_leaving(leaving);
+        }
+    }
+
+    /// All members, in slot order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Record)> {
+        let records = self.pages.iter().flat_map(|page| page.iter());
+        (0..)
+            .zip(records)
+            .filter_map(|(slot, record)| Some((slot, record.as_ref()?)))
+    }
+
+    /// Every slot is below this.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Members of any state.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(crate) fn count(&self, state: State) -> usize {
+        self.counts[state as usize] as usize
+    }
+
+    /// Members that take part: alive or suspected.
+    pub(crate) fn live(&self) -> usize {
+        self.count(State::Alive) + self.count(State::Suspect)
+    }
+
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::collections::BTreeMap;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::member::{Name, Versions};
+
+    fn record(name: &str, state: State) -> Record {
+        let profile = Profile {
+            name: Name::new(name).expect("test names are valid"),
+            addr: "10.0.0.1:7946".parse().expect("a valid address"),
+            meta: Box::from([]),
+            versions: Versions::CURRENT,
+        };
+        Record::new(Arc::new(profile), 1, state, Instant::ZERO)
+    }
+
+    fn state(n: u8) -> State {
+        [State::Alive, State::Suspect, State::Dead, State::Left][usize::from(n % 4)]
+    }
+
+    proptest! {
+        /// Against a model: a map from name to state.
+        #[test]
+        fn lookups_and_counts_follow_any_history(ops: Vec<(u8, u8, u8)>) {
+            let mut table = Table::new(7);
+            let mut model = BTreeMap::<String, State>::new();
+            for (op, name, new) in ops {
+                let name = format!("member-{}", name % 100);
+                let found = table.find(&name);
+                prop_assert_eq!(found.is_some(), model.contains_key(&name));
+                match (op % 3, found) {
+                    (0, None) => {
+                        table.insert(record(&name, state(new)));
+                        model.insert(name, state(new));
+                    }
+                    (1, Some(slot)) => {
+                        table.remove(slot);
+                        model.remove(&name);
+                    }
+                    (2, Some(slot)) => {
+                        table.set_state(slot, state(new), 2, Instant::from_millis(5));
+                        model.insert(name, state(new));
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(table.len(), model.len());
+                for n in 0..4 {
+                    let counted = model.values().filter(|&&s| s == state(n)).count();
+                    prop_assert_eq!(table.count(state(n)), counted);
+                }
+            }
+            let listed: BTreeMap<String, State> = table
+                .iter()
+                .map(|(_, record)| (String::from(record.profile.name.as_str()), record.state()))
+                .collect();
+            prop_assert_eq!(listed, model);
+        }
+    }
+
+    #[test]
+    fn a_clone_shares_pages_until_one_side_writes() {
+        let mut table = Table::new(7);
+        for n in 0..200 {
+            table.insert(record(&format!("member-{n}"), State::Alive));
+        }
+        let mut clone = table.clone();
+        assert!(
+            table
+                .pages
+                .iter()
+                .zip(&clone.pages)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
+        );
+        clone.set_state(70, State::Dead, 1, Instant::ZERO);
+        let shared: Vec<bool> = table
+            .pages
+            .iter()
+            .zip(&clone.pages)
+            .map(|(a, b)| Arc::ptr_eq(a, b))
+            .collect();
+        assert_eq!(shared, [true, false, true, true]);
+        assert_eq!(table.get(70).map(Record::state), Some(State::Alive));
+    }
+
+    #[test]
+    fn ages_are_right_across_the_wrap_of_the_stored_time() {
+        use core::time::Duration;
+        let start = Instant::ZERO + Duration::from_secs(52 * 24 * 3600);
+        let mut table = Table::new(7);
+        let slot = table.insert(record("a", State::Alive));
+        table.set_state(slot, State::Dead, 1, start);
+        let age = table
+            .get(slot)
+            .expect("just added")
+            .age(start + Duration::from_secs(86_400));
+        assert!(
+            age.abs_diff(Duration::from_secs(86_400)) < Duration::from_millis(300),
+            "{age:?}"
+        );
+    }
+}

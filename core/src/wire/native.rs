@@ -1,1 +1,0 @@
-//! The native wire: postcard in a checksummed envelope.

@@ -1,0 +1,58 @@
+//! How single fields are encoded where serde's own way would be long or slow.
+
+use serde::Serializer;
+
+/// A byte string in one piece. (serde on its own writes it as a sequence, byte by byte, which
+/// looks the same on the wire.)
+#[inline]
+pub(crate) fn bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+/// A socket address as the bytes of the IP, then the port in little-endian order.
+///
+/// An IPv4-mapped IPv6 address keeps its 16 bytes, as peers of the reference system compare
+/// addresses by their bytes. Flow information and scope of IPv6 mean something on one machine
+/// only, and are left out.
+pub(crate) mod addr {
+    use core::net::{IpAddr, SocketAddr};
+
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    #[inline]
+    pub(crate) fn serialize<S: Serializer>(
+        addr: &SocketAddr,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let [low, high] = addr.port().to_le_bytes();
+        match addr.ip() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                serializer.serialize_bytes(&[a, b, c, d, low, high])
+            }
+            IpAddr::V6(ip) => {
+                let mut bytes = [0; 18];
+                bytes[..16].copy_from_slice(&ip.octets());
+                bytes[16..].copy_from_slice(&[low, high]);
+                serializer.serialize_bytes(&bytes)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SocketAddr, D::Error> {
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        let address = bytes.split_last_chunk().and_then(|(ip, port)| {
+            let ip = match ip.len() {
+                4 => IpAddr::from(<[u8; 4]>::try_from(ip).ok()?),
+                16 => IpAddr::from(<[u8; 16]>::try_from(ip).ok()?),
+                _ => return None,
+            };
+            Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
+        });
+        address.ok_or_else(|| D::Error::custom("an address has 6 or 18 bytes"))
+    }
+}

@@ -1,0 +1,192 @@
+//! Datagrams: several messages behind one checksum.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::sized::{append_sized, split_sized, take};
+use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
+use crate::message::Message;
+
+const HEADER_LEN: usize = 1 + CHECKSUM_LEN;
+
+/// Writes one packet at the end of a buffer that the caller owns.
+///
+/// Bytes already in the buffer stay as they are. The only allocation is the buffer's own growth;
+/// a caller that keeps its buffer has none. Every packet must be brought to an end with
+/// [`finish`](Self::finish): until then it has no checksum, and any receiver drops it.
+#[derive(Debug)]
+#[must_use = "a packet without `finish` has no checksum"]
+pub struct PacketWriter<'b> {
+    buf: &'b mut Vec<u8>,
+    start: usize,
+    /// The length that `buf` must not pass.
+    limit: usize,
+}
+
+impl<'b> PacketWriter<'b> {
+    /// Begins a packet of at most `budget` bytes, header included.
+    pub fn new(buf: &'b mut Vec<u8>, budget: usize) -> Self {
+        let start = buf.len();
+        buf.extend_from_slice(&[FIRST_BYTE, 0, 0, 0, 0]);
+        Self {
+            limit: start.saturating_add(budget),
+            start,
+            buf,
+        }
+    }
+
+    /// Adds a message. If it does not fit in what is left of the budget, leaves the packet as it
+    /// is and returns false; a shorter message may still fit.
+    #[must_use = "false means that the message is not in the packet"]
+    pub fn push(&mut self, message: &Message<'_>) -> bool {
+        let Self { buf, limit, .. } = self;
+        match message {
+            Message::Ping(m) => append_sized(buf, *limit, &(kind::PING, m)),
+            Message::IndirectPing(m) => append_sized(buf, *limit, &(kind::INDIRECT_PING, m)),
+            Message::Ack(m) => append_sized(buf, *limit, &(kind::ACK, m)),
+            Message::Nack(m) => append_sized(buf, *limit, &(kind::NACK, m)),
+            Message::Suspect(m) => append_sized(buf, *limit, &(kind::SUSPECT, m)),
+            Message::Alive(m) => append_sized(buf, *limit, &(kind::ALIVE, m)),
+            Message::Dead(m) => append_sized(buf, *limit, &(kind::DEAD, m)),
+        }
+    }
+
+    /// How many bytes of the budget are left. A message takes its length (one byte, from 128
+    /// bytes on two), its kind (one byte) and its fields.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.limit.saturating_sub(self.buf.len())
+    }
+
+    /// True if the packet holds no message yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buf.len() == self.start + HEADER_LEN
+    }
+
+    /// Ends the packet and returns its length in bytes: it is the last that many bytes of the
+    /// buffer. A packet without messages is taken back and has length zero.
+    pub fn finish(self) -> usize {
+        if self.is_empty() {
+            self.buf.truncate(self.start);
+            return 0;
+        }
+        let packet = &mut self.buf[self.start..];
+        let sum = checksum(&packet[HEADER_LEN..]);
+        packet[1..HEADER_LEN].copy_from_slice(&sum);
+        packet.len()
+    }
+}
+
+/// Checks the envelope of a packet. The messages are decoded one by one as the result is iterated
+/// over; they borrow from `packet`.
+///
+/// # Errors
+/// The packet is of another protocol, of a version that this one does not know, or damaged.
+pub fn read_packet(packet: &[u8]) -> Result<Messages<'_>, PacketError> {
+    let (&first, rest) = packet.split_first().ok_or(PacketError::Foreign)?;
+    check_first_byte(first)?;
+    match rest.split_first_chunk::<CHECKSUM_LEN>() {
+        Some((sum, messages)) if *sum == checksum(messages) => Ok(Messages { rest: messages }),
+        _ => Err(PacketError::Corrupt),
+    }
+}
+
+/// A packet that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketError {
+    /// Its first byte is not one of this wire, or it is empty.
+    Foreign,
+    /// It is of another version of this wire.
+    Version(u8),
+    /// It is shorter than its header, or the checksum does not match.
+    Corrupt,
+}
+
+impl fmt::Display for PacketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("a packet of another protocol"),
+            Self::Version(version) => {
+                write!(f, "a packet of unknown version {version}")
+            }
+            Self::Corrupt => f.write_str("a damaged packet"),
+        }
+    }
+}
+
+impl core::error::Error for PacketError {}
+
+impl From<Strange> for PacketError {
+    fn from(strange: Strange) -> Self {
+        match strange {
+            Strange::Foreign => Self::Foreign,
+            Strange::Version(version) => Self::Version(version),
+        }
+    }
+}
+
+/// The messages of a packet, in the order in which they were written.
+///
+/// A message that cannot be read is an `Err`, and the next one follows. Only when a length runs
+/// past the end of the packet is that `Err` the last item. There are never more items than bytes.
+#[derive(Debug, Clone)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, MessageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some((message, rest)) = split_sized(self.rest) else {
+            self.rest = &[];
+            return Some(Err(MessageError::Malformed));
+        };
+        self.rest = rest;
+        Some(read_message(message))
+    }
+}
+
+impl core::iter::FusedIterator for Messages<'_> {}
+
+fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
+    let (&kind, fields) = message.split_first().ok_or(MessageError::Malformed)?;
+    match kind {
+        kind::PING => take(fields).map(|(m, _)| Message::Ping(m)),
+        kind::INDIRECT_PING => take(fields).map(|(m, _)| Message::IndirectPing(m)),
+        kind::ACK => take(fields).map(|(m, _)| Message::Ack(m)),
+        kind::NACK => take(fields).map(|(m, _)| Message::Nack(m)),
+        kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
+        kind::ALIVE => take(fields).map(|(m, _)| Message::Alive(m)),
+        kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
+        _ => return Err(MessageError::Unknown { kind }),
+    }
+    .ok_or(MessageError::Malformed)
+}
+
+/// A message, or an entry of a state exchange, that cannot be read. Those around it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageError {
+    /// Of a kind that this version does not know. It may be of a newer one, so this is no fault.
+    Unknown {
+        /// Its number.
+        kind: u8,
+    },
+    /// Cut short, or with a field that cannot be.
+    Malformed,
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { kind } => write!(f, "a message of unknown kind {kind}"),
+            Self::Malformed => f.write_str("a malformed message"),
+        }
+    }
+}
+
+impl core::error::Error for MessageError {}

@@ -1,0 +1,278 @@
+//! The half of a driver that needs neither timer nor sockets.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use async_channel::{Receiver, Sender};
+use serf_core::{
+    Action, CommandId, Counters, Event, Instant, Node, Outcome, Params, Status, StreamId,
+    StreamInput,
+};
+use tracing::{Level, debug, enabled, info};
+
+use crate::clock::Clock;
+use crate::command::{Call, Command, Kind, Reply};
+use crate::error::CallError;
+use crate::events::Publisher;
+use crate::sockets::canonical;
+use crate::stats::{SocketCounters, Stats};
+
+/// Calls that may be under way at once; more are refused.
+const MAX_CALLS: usize = 1024;
+
+/// What the adapter has to do next, as answered by [`Driver::poll`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Io {
+    /// Send the buffer as one datagram. Count what the system refuses, and go on.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Connect to `to` and report [`StreamInput::Opened`] or [`StreamInput::Failed`].
+    Open {
+        /// The id to report under.
+        id: StreamId,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Append the buffer to what is to be written to the stream.
+    Write {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// Write out what is left, then close. Nothing needs to be reported about it any more.
+    Close {
+        /// Which stream.
+        id: StreamId,
+        /// Close at once and write nothing more.
+        abort: bool,
+    },
+    /// Wait for input, at the longest until this instant.
+    Wait(Instant),
+    /// The node has stopped: end all tasks, close the sockets, then drop the driver.
+    Stop,
+}
+
+/// A node and everything around it that is the same on every runtime: its callers, its
+/// subscribers, its clock and its log.
+///
+/// The adapter owns the sockets, the timer and the loop. One turn of the loop:
+///
+/// 1. [`poll`](Self::poll) and do as told, until it answers [`Io::Wait`] or [`Io::Stop`].
+/// 2. Sleep until that instant, or until a socket or a command is ready.
+/// 3. [`wake`](Self::wake): the clock is read, once.
+/// 4. Pass on what the sockets hold, up to some bound ([`datagram`](Self::datagram),
+///    [`accept`](Self::accept), [`stream`](Self::stream)).
+/// 5. Only then [`tick`](Self::tick). After a stall the ack that a probe waits for is often in
+///    the socket already; a late scheduler must not turn into a false suspicion.
+/// 6. Pass on commands, up to some bound ([`command`](Self::command)).
+///
+/// None of this blocks or waits. When the driver is dropped, pending calls and subscriptions end
+/// and [`Handle::stopped`](crate::Handle::stopped) resolves, so drop it last.
+#[derive(Debug)]
+pub struct Driver {
+    /// What the sockets did; the adapter counts.
+    pub counters: SocketCounters,
+    node: Node,
+    clock: Clock,
+    now: Instant,
+    /// When the next tick is due, as of the last drain.
+    deadline: Instant,
+    calls: BTreeMap<CommandId, Reply<Result<Outcome, CallError>>>,
+    publisher: Publisher,
+    stopping: bool,
+    logged: Counters,
+    /// Closes when the driver is dropped; the last field, so that it is the last to go.
+    _alive: Sender<()>,
+}
+
+impl Driver {
+    /// The second value ends (never yields) when the driver is dropped.
+    pub(crate) fn new(node: Node, clock: Clock, publisher: Publisher) -> (Self, Receiver<()>) {
+        let (alive, stopped) = async_channel::bounded(1);
+        let driver = Self {
+            counters: SocketCounters::default(),
+            logged: *node.counters(),
+            node,
+            clock,
+            now: clock.now(),
+            deadline: Instant::ZERO,
+            calls: BTreeMap::new(),
+            publisher,
+            stopping: false,
+            _alive: alive,
+        };
+        (driver, stopped)
+    }
+
+    /// Reads the clock. All inputs until the next wake count as happening now.
+    pub fn wake(&mut self) {
+        self.now = self.clock.now();
+        self.counters.wakes += 1;
+    }
+
+    /// True if a tick is due. Then it is worth asking the socket itself what it holds, should
+    /// the runtime have told only what it held a while ago.
+    #[must_use]
+    pub fn due(&self) -> bool {
+        self.deadline <= self.now
+    }
+
+    /// A datagram arrived.
+    pub fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.node.handle_datagram(canonical(from), bytes, self.now);
+    }
+
+    /// A peer connected. `None` if it is refused: close the connection.
+    pub fn accept(&mut self, from: SocketAddr) -> Option<StreamId> {
+        self.node.accept_stream(canonical(from), self.now)
+    }
+
+    /// Something happened on a stream.
+    pub fn stream(&mut self, id: StreamId, input: StreamInput<'_>) {
+        self.node.handle_stream(id, input, self.now);
+    }
+
+    /// Lets timers fire, if any are due.
+    pub fn tick(&mut self) {
+        if self.due() {
+            self.node.handle_tick(self.now);
+        }
+        if enabled!(Level::DEBUG) {
+            self.log_drops();
+        }
+    }
+
+    /// Starts what a handle asks for, or answers it.
+    pub fn command(&mut self, command: Command) {
+        match command.0 {
+            Kind::Call(call, reply) => self.call(call, reply),
+            Kind::Members(reply) => reply.send(self.node.members().collect()),
+            Kind::Local(reply) => reply.send(self.node.local()),
+            Kind::Stats(reply) => reply.send(self.stats()),
+            Kind::Shutdown => self.stop(),
+        }
+    }
+
+    /// Stops the node without leaving; the next [`poll`](Self::poll) answers [`Io::Stop`].
+    /// Also for when the last handle is gone.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// What to do next. Bytes that go with it replace what is in `buf`.
+    pub fn poll(&mut self, buf: &mut Vec<u8>) -> Io {
+        loop {
+            buf.clear();
+            if self.stopping {
+                return Io::Stop;
+            }
+            return match self.node.poll_action(buf) {
+                Action::SendDatagram { to } => Io::Send { to },
+                Action::OpenStream { id, to } => Io::Open { id, to },
+                Action::WriteStream { id } => Io::Write { id },
+                Action::CloseStream { id, abort } => Io::Close { id, abort },
+                Action::Event(event) => {
+                    log(&event);
+                    self.publisher.publish(event);
+                    continue;
+                }
+                Action::Done { id, outcome } => {
+                    if let Some(reply) = self.calls.remove(&id) {
+                        reply.send(Ok(outcome));
+                    }
+                    continue;
+                }
+                Action::Wait(Some(deadline)) => {
+                    self.deadline = deadline;
+                    Io::Wait(deadline)
+                }
+                Action::Wait(None) => Io::Stop,
+            };
+        }
+    }
+
+    /// The clock that the instants of [`Io::Wait`] refer to.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The settings of the node.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        self.node.params()
+    }
+
+    fn call(&mut self, call: Call, reply: Reply<Result<Outcome, CallError>>) {
+        let under_way = self.calls.len();
+        // A leave is always let in: it is the way out.
+        if under_way >= MAX_CALLS && !matches!(call, Call::Leave) {
+            return reply.send(Err(CallError::Busy { under_way }));
+        }
+        let (node, now) = (&mut self.node, self.now);
+        let begun = match call {
+            Call::Join(seeds) => node.join(&seeds, now),
+            Call::Leave => node.leave(now),
+            Call::ForceLeave { name, prune } => node.force_leave(&name, prune, now),
+            Call::SetTags(tags) => node.set_tags(&tags, now),
+        };
+        match begun {
+            Ok(id) => {
+                self.calls.insert(id, reply);
+            }
+            Err(refusal) => reply.send(Err(refusal.into())),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let (mut failed, mut left) = (0, 0);
+        for member in self.node.members() {
+            match member.status() {
+                Status::Alive => {}
+                Status::Failed => failed += 1,
+                Status::Leaving | Status::Left => left += 1,
+            }
+        }
+        Stats {
+            counters: *self.node.counters(),
+            sockets: self.counters,
+            health_score: self.node.health_score(),
+            members: self.node.member_count(),
+            alive: self.node.alive_count(),
+            failed,
+            left,
+            queued_broadcasts: self.node.queued_broadcasts(),
+            subscribers: self.publisher.subscribers(),
+        }
+    }
+
+    /// Logs what the node dropped or refused since the last time.
+    fn log_drops(&mut self) {
+        let current = *self.node.counters();
+        if current == self.logged {
+            return;
+        }
+        for ((counter, now), (_, before)) in current.iter().zip(self.logged.iter()) {
+            let notable = ["dropped_", "skipped_", "refused_", "failed_", "timed_out_"];
+            if now > before && notable.iter().any(|prefix| counter.starts_with(prefix)) {
+                debug!(counter, count = now - before, total = now, "dropped");
+            }
+        }
+        self.logged = current;
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Member(change) => info!(
+            event = change.kind.as_str(),
+            member = change.member.name().as_str(),
+            addr = %change.member.addr(),
+            cause = ?change.cause,
+            "membership changed"
+        ),
+        other => debug!(event = ?other, "event"),
+    }
+}
