@@ -12,7 +12,8 @@ mod membership;
 mod outbox;
 mod output;
 mod probe;
-
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use alloc::boxed::Box;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::outbox::Output;
 use super::{Node, Phase};
@@ -32,7 +33,8 @@ impl Node {
         if self.phase == Phase::Stopped {
             return Action::Wait(None);
         }
-        let deadline = self.deadline();
+        // What an input made overdue waits for the tick, as inputs fire no timers.
+        let deadline = self.deadline().max(self.now + Duration::from_nanos(1));
         Action::Wait((deadline != Instant::FAR_FUTURE).then_some(deadline))
     }
 

@@ -1,4 +1,4 @@
-//! What a node keeps of each member: 24 bytes, of which there are n² in a cluster of n.
+//! What a node keeps of each member: at most 24 bytes, of which there are n² in a cluster of n.
 
 use alloc::sync::Arc;
 use core::mem::size_of;
@@ -29,8 +29,6 @@ impl State {
 pub(crate) struct Record {
     /// The cold part, shared with messages under way and, in a simulation, with other nodes.
     pub(crate) profile: Arc<Profile>,
-    /// Lamport time of the last intent about it.
-    pub(crate) status_ltime: u64,
     pub(crate) incarnation: u32,
     /// State in bits 0 and 1, `leaving` in bit 2, time of the last state change above bit 8.
     packed: u32,
@@ -62,7 +60,6 @@ impl Record {
     pub(crate) fn new(profile: Arc<Profile>, incarnation: u32, state: State, now: Instant) -> Self {
         let mut record = Self {
             profile,
-            status_ltime: 0,
             incarnation,
             packed: 0,
         };

@@ -132,15 +132,6 @@ impl Rumours {
         true
     }
 
-    /// True if something about `subject` is still to be told.
-    pub(crate) fn contains(&self, subject: Slot) -> bool {
-        self.by_subject
-            .find(hash(subject), |&index| {
-                subject_of(&self.entries, index) == subject
-            })
-            .is_some()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.by_subject.len()
     }

@@ -1,0 +1,145 @@
+//! News about a member may come in any order and any number of times.
+
+use alloc::vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Versions;
+use crate::message::{Accusation, Alive, Message};
+use crate::wire::native::PacketWriter;
+
+#[derive(Debug, Clone, Copy)]
+enum News {
+    Alive(u32),
+    Suspect(u32),
+    Dead(u32),
+    Left(u32),
+}
+
+fn tell(node: &mut Node, news: News) {
+    let subject = name(1);
+    let reporter = name(2);
+    let accusation = |incarnation, from| Accusation {
+        incarnation,
+        name: &subject,
+        from,
+    };
+    let message = match news {
+        News::Alive(incarnation) => Message::Alive(Alive {
+            incarnation,
+            name: &subject,
+            addr: addr(1),
+            versions: Versions::CURRENT,
+            meta: &[0xff, 0x80],
+        }),
+        News::Suspect(incarnation) => Message::Suspect(accusation(incarnation, &reporter)),
+        News::Dead(incarnation) => Message::Dead(accusation(incarnation, &reporter)),
+        News::Left(incarnation) => Message::Dead(accusation(incarnation, &subject)),
+    };
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    assert!(writer.push(&message));
+    writer.finish();
+    node.handle_datagram(addr(2), &buf, Instant::ZERO);
+}
+
+fn belief(news: &[News]) -> (Status, u32, bool) {
+    let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+    tell(&mut node, News::Alive(1));
+    for &news in news {
+        tell(&mut node, news);
+    }
+    let member = node.member(&name(1)).expect("told of");
+    (member.status(), member.incarnation(), member.suspected())
+}
+
+fn settled() -> impl Strategy<Value = News> {
+    (0..3, 1u32..6).prop_map(|(kind, incarnation)| match kind {
+        0 => News::Alive(incarnation),
+        1 => News::Dead(incarnation),
+        _ => News::Left(incarnation),
+    })
+}
+
+fn any_news() -> impl Strategy<Value = News> {
+    prop_oneof![settled(), (1u32..6).prop_map(News::Suspect)]
+}
+
+proptest! {
+    /// SWIM promises this for announcements and deaths; a suspicion is a question, not news.
+    #[test]
+    fn announcements_and_deaths_lead_to_the_same_belief_in_any_order(
+        (news, shuffled) in prop::collection::vec(settled(), 1..12)
+            .prop_flat_map(|news| (Just(news.clone()), Just(news).prop_shuffle())),
+    ) {
+        prop_assert_eq!(belief(&news), belief(&shuffled));
+    }
+
+    #[test]
+    fn hearing_the_same_again_changes_nothing(
+        news in prop::collection::vec(any_news(), 1..12), repeats: prop::sample::Index,
+    ) {
+        let at = repeats.index(news.len());
+        let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+        tell(&mut node, News::Alive(1));
+        for &news in &news[..=at] {
+            tell(&mut node, news);
+        }
+        let before = node.member(&name(1));
+        tell(&mut node, news[at]);
+        prop_assert_eq!(node.member(&name(1)), before);
+    }
+
+    #[test]
+    fn incarnations_never_go_back(news in prop::collection::vec(any_news(), 1..20)) {
+        let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+        tell(&mut node, News::Alive(1));
+        let mut last = 1;
+        for news in news {
+            tell(&mut node, news);
+            let incarnation = node.member(&name(1)).expect("told of").incarnation();
+            prop_assert!(incarnation >= last);
+            last = incarnation;
+        }
+    }
+
+    /// Whatever arrives, on datagrams or streams, the node goes on.
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        datagrams: Vec<Vec<u8>>, streams: Vec<Vec<u8>>, flips: Vec<(usize, u8)>,
+    ) {
+        let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+        let mut buf = vec![];
+        for bytes in datagrams {
+            node.handle_datagram(addr(1), &bytes, Instant::ZERO);
+        }
+        for bytes in streams {
+            if let Some(id) = node.accept_stream(addr(1), Instant::ZERO) {
+                node.handle_stream(id, StreamInput::Data(&bytes), Instant::ZERO);
+                node.handle_stream(id, StreamInput::Finished, Instant::ZERO);
+            }
+        }
+        // A real state exchange, damaged.
+        let mut other = self::node(1, Config::lan(), 1, Instant::ZERO);
+        let dialled = other.accept_stream(addr(0), Instant::ZERO).expect("there is room");
+        node.join(&[addr(1)], Instant::ZERO).expect("join is accepted");
+        loop {
+            buf.clear();
+            match node.poll_action(&mut buf) {
+                Action::OpenStream { id, .. } => {
+                    node.handle_stream(id, StreamInput::Opened, Instant::ZERO);
+                }
+                Action::WriteStream { .. } => {
+                    for &(at, bits) in &flips {
+                        let at = at % buf.len();
+                        buf[at] ^= bits;
+                    }
+                    other.handle_stream(dialled, StreamInput::Data(&buf), Instant::ZERO);
+                }
+                Action::Wait(_) => break,
+                _ => {}
+            }
+        }
+    }
+}
