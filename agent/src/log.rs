@@ -159,7 +159,7 @@ impl Log {
 
     /// Adds a line with the present time.
     pub fn record(&self, level: Level, component: &str, text: &str) {
-        let now = jiff::Zoned::now();
+        let now = jiff::ZonedDateTime::now();
         let time = now.strftime("%Y/%m/%d %H:%M:%S");
         let line = Line {
             level,

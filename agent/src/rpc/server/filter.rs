@@ -10,8 +10,8 @@ enum Element {
     All,
     Member(MemberEventKind),
     /// Of this name, or of any. Nothing of these kinds happens yet.
-    User(#[expect(dead_code, reason = "user events are yet to come")] Option<String>),
-    Query(#[expect(dead_code, reason = "queries are yet to come")] Option<String>),
+    User(Option<String>),
+    Query(Option<String>),
 }
 
 /// A list of event filters, such as `member-join,user:deploy`. An event passes if one matches.
