@@ -97,7 +97,17 @@ mod tests {
 
     #[test]
     fn refuses_what_has_no_unit_or_no_number() {
-        for text in ["", "5", "s", "5x", "-1s", "1.2.3s", "1e9s", ".", "99999999999999999999h"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "5x",
+            "-1s",
+            "1.2.3s",
+            "1e9s",
+            ".",
+            "99999999999999999999h",
+        ] {
             assert_eq!(millis(text), None, "{text}");
         }
     }

@@ -163,7 +163,7 @@ impl Log {
         let time = now.strftime("%Y/%m/%d %H:%M:%S");
         let line = Line {
             level,
-            text: format!("{time} [{level}] {component}: {text}").into(),
+            text: format!("{time} [{level}] {component}: {}", text.trim_end()).into(),
         };
         let mut state = self.state();
         if state.kept.len() == KEPT {
@@ -206,7 +206,10 @@ fn component(target: &str) -> Option<&str> {
 
 impl tracing::Subscriber for Collector {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.is_event() && component(metadata.target()).is_some()
+        // The agent reports changes of the membership itself, in the words that operators know.
+        let reported = metadata.target() == "serf_runtime::driver"
+            && *metadata.level() == tracing::Level::INFO;
+        metadata.is_event() && !reported && component(metadata.target()).is_some()
     }
 
     fn event(&self, event: &tracing::Event<'_>) {

@@ -93,7 +93,9 @@ async fn start(source: &Source) -> Result<Started, String> {
         let joined = agent.handle.join(&settings.start_join).await;
         let joined = joined.map_err(|error| join::describe(&error))?;
         let count = joined.contacted.len();
-        info(&format!("Join completed. Synced with {count} initial agents"));
+        info(&format!(
+            "Join completed. Synced with {count} initial agents"
+        ));
     }
     line("");
     status("Log data will now stream in as it occurs:\n");
@@ -113,7 +115,9 @@ impl Started {
         let agent = Arc::clone(&self.agent);
         let retry_join = std::mem::take(&mut self.settings.retry_join);
         let retries = async {
-            if retry_join.addrs.is_empty() || join::retry(Arc::clone(&agent), retry_join).await.is_ok() {
+            if retry_join.addrs.is_empty()
+                || join::retry(Arc::clone(&agent), retry_join).await.is_ok()
+            {
                 std::future::pending().await
             }
         };
@@ -193,7 +197,9 @@ impl Started {
                         tracing::error!(target: "agent", "Failed to update tags: {error}");
                     }
                 }
-                Err(stopped) => tracing::error!(target: "agent", "Failed to update tags: {stopped}"),
+                Err(stopped) => {
+                    tracing::error!(target: "agent", "Failed to update tags: {stopped}")
+                }
             }
         });
     }

@@ -101,7 +101,11 @@ struct Later {
 
 impl Run for Agent {
     async fn run(self) -> Result<ExitCode, Failure> {
-        let tags = self.tag.iter().map(|text| tag(text)).collect::<Result<_, _>>();
+        let tags = self
+            .tag
+            .iter()
+            .map(|text| tag(text))
+            .collect::<Result<_, _>>();
         let tags = tags.map_err(|failure| match failure {
             Failure::Message(text) => Failure::Message(format!("==> {text}")),
             usage => usage,

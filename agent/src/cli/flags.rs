@@ -151,6 +151,9 @@ mod tests {
         assert_eq!(run(&["-nope"]), Err(FlagError::Unknown("nope".into())));
         assert_eq!(run(&["-tag"]), Err(FlagError::MissingValue("tag".into())));
         assert_eq!(run(&["---on"]), Err(FlagError::Syntax("---on".into())));
-        assert!(matches!(run(&["-on=maybe"]), Err(FlagError::NotBoolean { .. })));
+        assert!(matches!(
+            run(&["-on=maybe"]),
+            Err(FlagError::NotBoolean { .. })
+        ));
     }
 }

@@ -23,7 +23,10 @@ pub(super) struct Info {
 impl Run for Info {
     async fn run(self) -> Result<ExitCode, Failure> {
         let client = self.remote.connect().await?;
-        let stats = client.stats().await.map_err(failed("Error querying agent"))?;
+        let stats = client
+            .stats()
+            .await
+            .map_err(failed("Error querying agent"))?;
         match Format::parse(&self.format)? {
             Format::Json => say(json(&stats)),
             Format::Text => {

@@ -20,8 +20,7 @@ pub(super) struct Keygen {
 impl Run for Keygen {
     async fn run(self) -> Result<ExitCode, Failure> {
         let mut key = [0; 32];
-        getrandom::fill(&mut key)
-            .map_err(|error| format!("Error reading random data: {error}"))?;
+        getrandom::fill(&mut key).map_err(|error| format!("Error reading random data: {error}"))?;
         say(BASE64_STANDARD.encode(key));
         Ok(ExitCode::SUCCESS)
     }

@@ -22,13 +22,28 @@ pub(super) struct Members {
     #[arg(long, default_value = "text")]
     format: String,
     /// Only members whose whole name matches
-    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        default_value = "",
+        hide_default_value = true
+    )]
     name: String,
     /// Only members of this role (deprecated: use -tag role=REGEX)
-    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        default_value = "",
+        hide_default_value = true
+    )]
     role: String,
     /// Only members whose status matches: alive, leaving, left, failed
-    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        default_value = "",
+        hide_default_value = true
+    )]
     status: String,
     /// Only members with a matching tag; repeat for more
     #[arg(long, value_name = "KEY=REGEX")]
@@ -121,7 +136,10 @@ impl Run for Members {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         match Format::parse(&self.format)? {
             Format::Text => {
-                let rows: Vec<_> = entries.iter().map(|entry| entry.row(self.detailed)).collect();
+                let rows: Vec<_> = entries
+                    .iter()
+                    .map(|entry| entry.row(self.detailed))
+                    .collect();
                 say(table(&rows));
             }
             Format::Json => say(json(&Listing {

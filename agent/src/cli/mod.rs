@@ -125,8 +125,8 @@ pub fn run(args: &[String]) -> ExitCode {
     }
     let wants_help = asks(&["-h", "-help", "--help"]);
     let position = args.iter().position(|arg| !arg.starts_with('-'));
-    let command = position
-        .and_then(|position| COMMANDS.iter().find(|command| command.0 == args[position]));
+    let command =
+        position.and_then(|position| COMMANDS.iter().find(|command| command.0 == args[position]));
     match (command, position) {
         (Some(command), _) if wants_help => {
             complain(help(command.3()));
@@ -149,11 +149,9 @@ pub fn run(args: &[String]) -> ExitCode {
 }
 
 fn main<C: Run>(args: &[String]) -> ExitCode {
-    let parsed = flags::parse(C::command(), args)
-        .and_then(|matches| {
-            C::from_arg_matches(&matches)
-                .map_err(|error| flags::FlagError::Invalid(error.to_string()))
-        });
+    let parsed = flags::parse(C::command(), args).and_then(|matches| {
+        C::from_arg_matches(&matches).map_err(|error| flags::FlagError::Invalid(error.to_string()))
+    });
     let command = match parsed {
         Ok(command) => command,
         Err(error) => {
@@ -194,16 +192,14 @@ fn main<C: Run>(args: &[String]) -> ExitCode {
 }
 
 fn help(command: clap::Command) -> String {
-    let text = command
-        .disable_help_flag(true)
-        .render_help()
-        .to_string();
+    let text = command.disable_help_flag(true).render_help().to_string();
     text.trim_end().to_owned()
 }
 
 fn overview() -> String {
     let mut text =
-        "Usage: serf [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n".to_owned();
+        "Usage: serf [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n"
+            .to_owned();
     for (name, about, ..) in COMMANDS {
         text.push_str(&format!("    {name:<15} {about}\n"));
     }

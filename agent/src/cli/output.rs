@@ -28,9 +28,7 @@ impl Format {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(format!(
-                "Encoding error: Invalid output format \"{text}\""
-            )),
+            _ => Err(format!("Encoding error: Invalid output format \"{text}\"")),
         }
     }
 }
@@ -68,14 +66,18 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let lines: Vec<String> = rows
         .iter()
         .map(|row| {
-            let cells = row.iter().enumerate();
-            let padded: String = cells
-                .map(|(column, cell)| format!("{cell:width$}  ", width = width(column)))
-                .collect();
-            padded.trim_end().to_owned()
+            let last = row.len().saturating_sub(1);
+            row.iter()
+                .enumerate()
+                .map(|(column, cell)| match column {
+                    column if column == last => (*cell).to_owned(),
+                    column => format!("{cell:width$}  ", width = width(column)),
+                })
+                .collect()
         })
         .collect();
-    lines.join("\n")
+    // Only the end of the whole table is trimmed: this is how scripts know it.
+    lines.join("\n").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -86,7 +88,9 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell_in_characters() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let text = table(&[row(["ä", "b", ""]), row(["abc", " x|y", "z"])]);
-        assert_eq!(text, "ä    b\nabc  x  y  z");
+        assert_eq!(text, "ä    b  \nabc  x  y  z");
+        let text = table(&[row(["abc", "x", "z"]), row(["a", "b", ""])]);
+        assert_eq!(text, "abc  x  z\na    b");
         assert_eq!(table(&[]), "");
     }
 

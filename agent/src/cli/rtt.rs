@@ -44,9 +44,11 @@ impl Run for Rtt {
                 .ok_or_else(|| format!("Could not find a coordinate for node \"{node}\""))?;
             coordinates.push(coordinate);
         }
-        let seconds = coordinates[0].round_trip_to(&coordinates[1]).ok_or_else(|| {
-            format!("The coordinates of \"{a}\" and \"{b}\" have different dimensions")
-        })?;
+        let seconds = coordinates[0]
+            .round_trip_to(&coordinates[1])
+            .ok_or_else(|| {
+                format!("The coordinates of \"{a}\" and \"{b}\" have different dimensions")
+            })?;
         say(format_args!(
             "Estimated {a} <-> {b} rtt: {:.3} ms",
             seconds * 1000.0

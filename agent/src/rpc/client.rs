@@ -191,9 +191,7 @@ impl Client {
     /// # Errors
     /// As [`ClientError`]; likewise for all requests below.
     pub async fn members(&self) -> Result<Vec<msg::Member>, ClientError> {
-        let body = self
-            .call(command::MEMBERS, None, Body::OnSuccess)
-            .await?;
+        let body = self.call(command::MEMBERS, None, Body::OnSuccess).await?;
         Ok(msg::MembersResponse::decode(body)?.members)
     }
 
@@ -418,13 +416,15 @@ async fn next_frame(frames: &mut FrameReader<OwnedReadHalf>) -> Option<Value> {
     }
 }
 
-async fn dispatch(
-    frames: &mut FrameReader<OwnedReadHalf>,
-    waiting: &Mutex<Waiting>,
-) -> Option<()> {
+async fn dispatch(frames: &mut FrameReader<OwnedReadHalf>, waiting: &Mutex<Waiting>) -> Option<()> {
     loop {
         let header = msg::ResponseHeader::decode(next_frame(frames).await?).ok()?;
-        let has_body = match waiting.lock().expect("never poisoned").as_ref()?.get(&header.seq) {
+        let has_body = match waiting
+            .lock()
+            .expect("never poisoned")
+            .as_ref()?
+            .get(&header.seq)
+        {
             Some(Waiter::Reply { body, .. }) => body.follows(&header.error),
             Some(Waiter::Subscription { accepted, .. }) => accepted.is_none(),
             // A repeated error, which real agents send when a token is missing.

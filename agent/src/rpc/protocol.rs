@@ -393,4 +393,3 @@ pub fn response(seq: u64, error: &str, body: Option<&dyn Encode>) -> Vec<u8> {
     }
     out
 }
-

@@ -13,8 +13,8 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::filter::EventFilter;
 use super::members::MemberFilter;
-use super::subscription::{Output, monitor, stream};
 use super::stats;
+use super::subscription::{Output, monitor, stream};
 use crate::agent::{Agent, describe_join_error};
 use crate::log::{Level, UnknownLevel};
 use crate::rpc::codec::{Decode, Encode, Malformed};
@@ -122,11 +122,7 @@ impl Connection {
         Ok(Then::Continue)
     }
 
-    async fn reply_with(
-        &self,
-        error: &str,
-        body: &(dyn Encode + Sync),
-    ) -> Result<Then, Closed> {
+    async fn reply_with(&self, error: &str, body: &(dyn Encode + Sync)) -> Result<Then, Closed> {
         self.output.send(self.header.seq, error, Some(body)).await?;
         Ok(Then::Continue)
     }

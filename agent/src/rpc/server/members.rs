@@ -20,11 +20,7 @@ pub(super) struct MemberFilter {
 impl MemberFilter {
     /// Compiles the patterns. An empty one for the name or the status means any.
     pub(super) fn new(request: &MembersFilteredRequest) -> Result<Self, String> {
-        let optional = |pattern: &str| {
-            (!pattern.is_empty())
-                .then(|| anchored(pattern))
-                .transpose()
-        };
+        let optional = |pattern: &str| (!pattern.is_empty()).then(|| anchored(pattern)).transpose();
         Ok(Self {
             name: optional(&request.name)?,
             status: optional(&request.status)?,
@@ -38,7 +34,9 @@ impl MemberFilter {
 
     pub(super) fn passes(&self, member: &Member) -> bool {
         let matches = |pattern: &Option<Regex>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.is_match(text))
         };
         matches(&self.name, &member.name)
             && matches(&self.status, &member.status)
@@ -58,7 +56,12 @@ fn anchored(pattern: &str) -> Result<Regex, String> {
             pattern.len()
         ));
     }
-    Regex::new(&format!("^{pattern}$")).map_err(|error| format!("Failed to compile regex: {error}"))
+    Regex::new(&format!("^{pattern}$")).map_err(|error| {
+        // The error draws a picture of the pattern; its last line says what is wrong.
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default();
+        format!("Failed to compile regex `^{pattern}$`: {reason}")
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use crate::rpc::protocol::Stats;
 pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
     let node = agent.handle.stats().await?;
     let local = agent.handle.local().await?;
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
