@@ -1,5 +1,7 @@
 //! Clusters of our own agents, driven as an operator drives them: flags, signals, commands.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use std::path::PathBuf;

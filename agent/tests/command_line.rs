@@ -1,5 +1,7 @@
 //! The command line without an agent: help, versions, flags, exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use support::{Which, reference_is_installed, run, stderr, stdout};

@@ -1,6 +1,8 @@
 //! Our command line and the reference one against the same agent, ours and the reference one:
 //! the output and the exit codes must be the same.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, run, stdout};
@@ -215,6 +217,33 @@ fn both_leave_commands_end_both_agents_with_success() {
             );
         }
     }
+}
+
+#[test]
+fn both_force_leave_commands_declare_failed_members_as_left() {
+    if !reference_is_installed() {
+        return;
+    }
+    let args = ["-profile=local"];
+    let seed = Agent::start(Which::Ours, "seed", &args);
+    let join = seed.ip.to_string();
+    let args = ["-profile=local", "-join", &join];
+    let mut members = ["one", "two"].map(|name| Agent::start(Which::Ours, name, &args));
+    seed.wait_for_members(&[("one", "alive"), ("seed", "alive"), ("two", "alive")]);
+    for member in &mut members {
+        member.process.kill();
+    }
+    seed.wait_for_members(&[("one", "failed"), ("seed", "alive"), ("two", "failed")]);
+    for (which, name) in [(Which::Ours, "one"), (Which::Reference, "two")] {
+        let output = seed.run(which, "force-leave", &[name]);
+        assert_eq!(stdout(&output), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+    seed.wait_for_members(&[("one", "left"), ("seed", "alive"), ("two", "left")]);
+    same(&seed, "members", &["-status", "left"]);
+    let output = seed.run(Which::Reference, "force-leave", &["-prune", "one"]);
+    assert_eq!(output.status.code(), Some(0));
+    seed.wait_for_members(&[("seed", "alive"), ("two", "left")]);
 }
 
 #[test]

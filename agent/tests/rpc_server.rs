@@ -1,5 +1,7 @@
 //! The RPC listener of our agent as clients, odd ones and hostile ones included, meet it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use std::io::{Read, Write};

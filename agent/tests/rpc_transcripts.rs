@@ -1,5 +1,7 @@
 //! The codec against recorded conversations of the reference implementation.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::HashMap;
 
 use rmpv::Value;

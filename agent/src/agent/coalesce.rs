@@ -60,3 +60,82 @@ impl Coalescer {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use MemberEventKind::{Failed, Join, Leave, Reap, Update};
+    use serf_core::Cause;
+    use serf_tokio::{Options, bind};
+
+    use super::*;
+
+    async fn member(name: &str) -> Member {
+        let node = bind(Options::new(name).bind("127.0.0.1:0")).await.unwrap();
+        node.local().await.unwrap()
+    }
+
+    fn push(coalescer: &mut Coalescer, kind: MemberEventKind, member: &Member, now: Instant) {
+        let (member, cause) = (member.clone(), Cause::Announced);
+        let event = MemberEvent {
+            kind,
+            member,
+            cause,
+        };
+        coalescer.push(event, now);
+    }
+
+    fn flush(coalescer: &mut Coalescer) -> Vec<(MemberEventKind, Vec<String>)> {
+        let events = coalescer.flush().into_iter();
+        events
+            .map(|AgentEvent::Member { kind, members }| {
+                let names = members.iter().map(|member| member.name().to_string());
+                (kind, names.collect())
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_last_event_of_each_member_counts_and_kinds_are_grouped() {
+        let (a, b, c) = (member("a").await, member("b").await, member("c").await);
+        let (mut coalescer, now) = (Coalescer::default(), Instant::now());
+        push(&mut coalescer, Failed, &a, now);
+        push(&mut coalescer, Join, &a, now);
+        push(&mut coalescer, Join, &b, now);
+        push(&mut coalescer, Leave, &c, now);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let expected = vec![(Join, names(&["a", "b"])), (Leave, names(&["c"]))];
+        assert_eq!(flush(&mut coalescer), expected);
+        assert_eq!(flush(&mut coalescer), []);
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_out_is_not_repeated_unless_it_is_an_update() {
+        let a = member("a").await;
+        let (mut coalescer, now) = (Coalescer::default(), Instant::now());
+        let mut handed_out = |kind| {
+            push(&mut coalescer, kind, &a, now);
+            !flush(&mut coalescer).is_empty()
+        };
+        assert!(handed_out(Join));
+        assert!(!handed_out(Join));
+        assert!(handed_out(Update));
+        assert!(handed_out(Update));
+        assert!(handed_out(Failed));
+        assert!(handed_out(Reap));
+        assert!(handed_out(Join));
+    }
+
+    #[tokio::test]
+    async fn events_wait_for_quiet_but_not_for_ever() {
+        let a = member("a").await;
+        let (mut coalescer, start) = (Coalescer::default(), Instant::now());
+        assert_eq!(coalescer.deadline(), None);
+        push(&mut coalescer, Join, &a, start);
+        assert_eq!(coalescer.deadline(), Some(start + QUIET));
+        let later = start + Duration::from_millis(2900);
+        push(&mut coalescer, Leave, &a, later);
+        assert_eq!(coalescer.deadline(), Some(start + PERIOD));
+        flush(&mut coalescer);
+        assert_eq!(coalescer.deadline(), None);
+    }
+}

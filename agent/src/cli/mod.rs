@@ -43,76 +43,41 @@ impl From<String> for Failure {
     }
 }
 
-type Main = fn(&[String]) -> ExitCode;
+/// An entry in the list of commands.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    /// Takes the arguments after the name.
+    main: fn(&[String]) -> ExitCode,
+    describe: fn() -> clap::Command,
+}
 
-/// Name, what it does, how to run it, its help.
-const COMMANDS: &[(&str, &str, Main, fn() -> clap::Command)] = &[
-    (
-        "agent",
-        "Runs a Serf agent",
-        main::<agent::Agent>,
-        agent::Agent::command,
-    ),
-    (
-        "force-leave",
-        "Declares a failed member as left",
-        main::<force_leave::ForceLeave>,
-        force_leave::ForceLeave::command,
-    ),
-    (
-        "info",
-        "Shows numbers about a running agent",
-        main::<info::Info>,
-        info::Info::command,
-    ),
-    (
-        "join",
-        "Makes a running agent join a cluster",
-        main::<join::Join>,
-        join::Join::command,
-    ),
-    (
-        "keygen",
-        "Makes a new encryption key",
-        main::<keygen::Keygen>,
-        keygen::Keygen::command,
-    ),
-    (
-        "leave",
-        "Makes a running agent leave its cluster and end",
-        main::<leave::Leave>,
-        leave::Leave::command,
-    ),
-    (
-        "members",
-        "Lists the members of the cluster",
-        main::<members::Members>,
-        members::Members::command,
-    ),
-    (
+impl Entry {
+    const fn of<C: Run>(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            main: main::<C>,
+            describe: C::command,
+        }
+    }
+}
+
+const COMMANDS: &[Entry] = &[
+    Entry::of::<agent::Agent>("agent", "Runs a Serf agent"),
+    Entry::of::<force_leave::ForceLeave>("force-leave", "Declares a failed member as left"),
+    Entry::of::<info::Info>("info", "Shows numbers about a running agent"),
+    Entry::of::<join::Join>("join", "Makes a running agent join a cluster"),
+    Entry::of::<keygen::Keygen>("keygen", "Makes a new encryption key"),
+    Entry::of::<leave::Leave>("leave", "Makes a running agent leave its cluster and end"),
+    Entry::of::<members::Members>("members", "Lists the members of the cluster"),
+    Entry::of::<monitor::Monitor>(
         "monitor",
         "Follows the log and the events of a running agent",
-        main::<monitor::Monitor>,
-        monitor::Monitor::command,
     ),
-    (
-        "rtt",
-        "Estimates the round-trip time between two members",
-        main::<rtt::Rtt>,
-        rtt::Rtt::command,
-    ),
-    (
-        "tags",
-        "Changes the tags of a running agent",
-        main::<tags::Tags>,
-        tags::Tags::command,
-    ),
-    (
-        "version",
-        "Prints the version",
-        main::<version::Version>,
-        version::Version::command,
-    ),
+    Entry::of::<rtt::Rtt>("rtt", "Estimates the round-trip time between two members"),
+    Entry::of::<tags::Tags>("tags", "Changes the tags of a running agent"),
+    Entry::of::<version::Version>("version", "Prints the version"),
 ];
 
 /// Runs the command line. The arguments are those after the program's name.
@@ -126,16 +91,16 @@ pub fn run(args: &[String]) -> ExitCode {
     let wants_help = asks(&["-h", "-help", "--help"]);
     let position = args.iter().position(|arg| !arg.starts_with('-'));
     let command =
-        position.and_then(|position| COMMANDS.iter().find(|command| command.0 == args[position]));
+        position.and_then(|position| COMMANDS.iter().find(|entry| entry.name == args[position]));
     match (command, position) {
         (Some(command), _) if wants_help => {
-            complain(help(command.3()));
+            complain(help((command.describe)()));
             ExitCode::SUCCESS
         }
-        (Some(command), Some(0)) => command.2(&args[1..]),
+        (Some(command), Some(0)) => (command.main)(&args[1..]),
         (Some(command), _) => {
             complain("Invalid flags before the subcommand: they belong after it.\n");
-            complain(help(command.3()));
+            complain(help((command.describe)()));
             ExitCode::FAILURE
         }
         (None, _) => {
@@ -200,7 +165,7 @@ fn overview() -> String {
     let mut text =
         "Usage: serf [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n"
             .to_owned();
-    for (name, about, ..) in COMMANDS {
+    for Entry { name, about, .. } in COMMANDS {
         text.push_str(&format!("    {name:<15} {about}\n"));
     }
     text

@@ -38,7 +38,7 @@ impl Run for Monitor {
             .map_err(failed("Error starting monitor"))?;
         loop {
             let more = tokio::select! {
-                record = log.next() => record.map(|record| print_line(record)),
+                record = log.next() => record.map(print_line),
                 record = events.next() => record.map(|record| print_event(&record)),
                 signal = tokio::signal::ctrl_c() => {
                     if signal.is_ok() {

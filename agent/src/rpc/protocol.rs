@@ -336,7 +336,7 @@ impl Member {
             return Some(IpAddr::from(v4));
         }
         let v6 = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
-        Some(Ipv6Addr::from(v6).to_canonical().into())
+        Some(Ipv6Addr::from(v6).to_canonical())
     }
 }
 

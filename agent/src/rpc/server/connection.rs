@@ -88,9 +88,8 @@ impl Connection {
     /// Serves until the client goes or has to go.
     pub(super) async fn run(mut self) -> Result<(), Closed> {
         loop {
-            let value = match self.next_request().await? {
-                Some(value) => value,
-                None => return Ok(()),
+            let Some(value) = self.next_request().await? else {
+                return Ok(());
             };
             self.header.update(value)?;
             if let Then::Close = self.evaluate().await? {

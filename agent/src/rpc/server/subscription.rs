@@ -122,3 +122,48 @@ async fn next<T: Clone>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::rpc::codec::Decode;
+    use crate::rpc::frame::{FrameReader, Limits};
+    use crate::rpc::protocol::ResponseHeader;
+
+    #[tokio::test]
+    async fn a_slow_client_loses_the_oldest_records_and_gets_the_rest() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, server) = (client.await.unwrap(), listener.accept().await.unwrap().0);
+        let (lines, receiver) = broadcast::channel(4);
+        for n in 0..10 {
+            let text = format!("line {n}").into();
+            let level = Level::Info;
+            lines.send(Line { level, text }).unwrap();
+        }
+        drop(lines);
+        let (_stop, stopped) = oneshot::channel();
+        let output = Output::new(server.into_split().1);
+        let kept = Vec::new();
+        monitor(7, Level::Info, (kept, receiver), output, stopped)
+            .await
+            .unwrap();
+        let mut frames = FrameReader::new(client, Limits::RESPONSE);
+        let mut received = Vec::new();
+        loop {
+            match frames.buffered().unwrap() {
+                Some(value) if received.len() % 2 == 0 => {
+                    assert_eq!(ResponseHeader::decode(value).unwrap().seq, 7);
+                    received.push(String::new());
+                }
+                Some(value) => received.push(LogRecord::decode(value).unwrap().log),
+                None if !frames.fill().await.unwrap() => break,
+                None => {}
+            }
+        }
+        received.retain(|text| !text.is_empty());
+        assert_eq!(received, ["line 6", "line 7", "line 8", "line 9"]);
+    }
+}
