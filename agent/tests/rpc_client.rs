@@ -90,10 +90,11 @@ async fn requests_of_several_tasks_get_their_own_answers() {
     for which in installed() {
         let agent = Agent::start(which, "alpha", &[]);
         let client = connect(&agent).await;
+        let wanted = filter("nobody");
         let (members, stats, nobody) = tokio::join!(
             client.members(),
             client.stats(),
-            client.members_filtered(&filter("nobody")),
+            client.members_filtered(&wanted),
         );
         assert_eq!(members.unwrap()[0].name, "alpha");
         assert!(stats.unwrap().contains_key("runtime"));

@@ -16,8 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let seeds: Vec<String> = args.collect();
 
-    let node = serf_tokio::bind(Options::new(name).bind(bind)).await?;
-    let mut events = node.events();
+    let options = Options::new(name).bind(bind);
+    let (node, mut events) = serf_tokio::bind_with_events(options).await?;
     if !seeds.is_empty() {
         let joined = node.join(&seeds).await?;
         println!("joined through {:?}", joined.contacted);

@@ -76,7 +76,7 @@ impl Loop {
                 () = &mut sleep => Woken::Timer,
             };
             self.driver.wake();
-            self.receive();
+            let more = self.receive();
             let mut command = None;
             match woken {
                 Woken::Socket => {}
@@ -101,6 +101,10 @@ impl Loop {
                 self.driver.command(command);
             }
             self.streams.reap();
+            if more {
+                // In a flood, other tasks get their turn, too.
+                tokio::task::yield_now().await;
+            }
         }
         self.streams.shutdown().await;
     }
@@ -134,36 +138,39 @@ impl Loop {
         }
     }
 
-    /// Takes what the socket holds, up to a bound.
-    fn receive(&mut self) {
+    /// Takes what the socket holds, up to a bound. True if there may be more.
+    fn receive(&mut self) -> bool {
         let Self {
             driver, received, ..
         } = self;
-        take(driver, received, BATCH, |buf| self.udp.try_recv_from(buf));
+        let more = take(driver, received, BATCH, |buf| self.udp.try_recv_from(buf));
         // What tokio knows of the socket is as old as its last look at all sockets, which may be
         // long ago if a task kept the thread busy. Before a timer fires, ask the socket itself.
         if driver.due() {
-            take(driver, received, BATCH_WHEN_DUE, |buf| {
+            return take(driver, received, BATCH_WHEN_DUE, |buf| {
                 self.direct.recv_from(buf)
             });
         }
+        more
     }
 }
 
+/// Hands up to `limit` datagrams to the node. True if there may be more.
 fn take(
     driver: &mut Driver,
     buf: &mut [u8],
     limit: usize,
     mut receive: impl FnMut(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
-) {
+) -> bool {
     for _ in 0..limit {
         match receive(buf) {
             Ok((len, from)) => driver.datagram(from, &buf[..len]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) => {
                 driver.counters.receive_errors += 1;
                 debug!(%error, "receiving a datagram failed");
             }
         }
     }
+    true
 }

@@ -39,6 +39,19 @@ pub use serf_runtime::*;
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn bind(options: Options) -> Result<Handle, BindError> {
+    let (handle, _) = bind_with_events(options).await?;
+    Ok(handle)
+}
+
+/// Starts a node as [`bind`] does, with a subscription from the very start: its first event is
+/// that the node itself joined.
+///
+/// # Errors
+/// As [`bind`].
+///
+/// # Panics
+/// As [`bind`].
+pub async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
     let Prepared {
         driver,
         commands,
@@ -46,16 +59,15 @@ pub async fn bind(options: Options) -> Result<Handle, BindError> {
         handle,
     } = prepare(options, resolver()).await?;
     let addr = sockets.addr;
-    let driver = driver::Loop::new(driver, commands, sockets).map_err(|source| {
-        let protocol = "UDP and TCP";
-        BindError::Socket {
-            protocol,
-            addr,
-            source,
-        }
+    let turning = driver::Loop::new(driver, commands, sockets);
+    let turning = turning.map_err(|source| BindError::Socket {
+        protocol: "UDP and TCP",
+        addr,
+        source,
     })?;
-    tokio::spawn(driver.run());
-    Ok(handle)
+    let events = handle.events();
+    tokio::spawn(turning.run());
+    Ok((handle, events))
 }
 
 /// Resolves names with tokio's resolver in a task of the current runtime.

@@ -113,14 +113,10 @@ impl Streams {
     }
 
     fn accepted(&mut self, socket: TcpStream, from: SocketAddr, driver: &mut Driver) {
-        let accepted = if self.tasks.len() <= self.max_tasks {
-            driver.accept(from)
-        } else {
-            None
-        };
-        match accepted {
-            Some(id) => self.spawn(id, false, async { Ok(socket) }),
-            None => driver.counters.refused_connections += 1,
+        if self.tasks.len() > self.max_tasks {
+            driver.counters.refused_connections += 1;
+        } else if let Some(id) = driver.accept(from) {
+            self.spawn(id, false, async { Ok(socket) });
         }
     }
 

@@ -88,7 +88,8 @@ pub async fn prepare(options: Options, resolver: Resolver) -> Result<Prepared, B
     };
     let clock = Clock::new();
     let identity = options.identity(advertise_addr);
-    let node = Node::new(identity, options.params, seed, clock.now()).map_err(BindError::Tags)?;
+    let node =
+        Node::new(identity, options.params, seed, clock.now()).map_err(BindError::Refused)?;
     let (publisher, subscriptions) = events::channel(options.event_capacity);
     let (driver, stopped) = Driver::new(node, clock, publisher);
     let (asker, commands) = command::channel();

@@ -12,9 +12,6 @@ pub(crate) fn choose(
     interfaces: impl FnOnce() -> std::io::Result<Vec<IpAddr>>,
 ) -> Result<SocketAddr, BindError> {
     if let Some(explicit) = explicit {
-        if explicit.ip().is_unspecified() {
-            return Err(BindError::AdvertiseUnspecified { addr: explicit });
-        }
         return Ok(explicit);
     }
     if !bound.ip().is_unspecified() {
@@ -69,10 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_address_wins_but_must_name_a_host() {
+    fn an_explicit_address_wins() {
         let got = chosen(Some("192.0.2.1:80"), "0.0.0.0:7946", &["10.0.0.1"]);
         assert_eq!(got, Some(addr("192.0.2.1:80")));
-        assert_eq!(chosen(Some("0.0.0.0:80"), "127.0.0.1:7946", &[]), None);
     }
 
     #[test]

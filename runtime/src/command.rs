@@ -48,7 +48,7 @@ impl<T> Reply<T> {
 }
 
 /// The handle's end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Asker(Sender<Command>);
 
 impl Asker {

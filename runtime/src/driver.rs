@@ -17,9 +17,6 @@ use crate::events::Publisher;
 use crate::sockets::canonical;
 use crate::stats::{SocketCounters, Stats};
 
-/// Calls that may be under way at once; more are refused.
-const MAX_CALLS: usize = 1024;
-
 /// What the adapter has to do next, as answered by [`Driver::poll`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -79,6 +76,7 @@ pub struct Driver {
     now: Instant,
     /// When the next tick is due, as of the last drain.
     deadline: Instant,
+    /// Those that wait for an outcome. The node bounds them.
     calls: BTreeMap<CommandId, Reply<Result<Outcome, CallError>>>,
     publisher: Publisher,
     stopping: bool,
@@ -126,7 +124,12 @@ impl Driver {
 
     /// A peer connected. `None` if it is refused: close the connection.
     pub fn accept(&mut self, from: SocketAddr) -> Option<StreamId> {
-        self.node.accept_stream(canonical(from), self.now)
+        let accepted = self.node.accept_stream(canonical(from), self.now);
+        match accepted {
+            Some(_) => self.counters.streams_accepted += 1,
+            None => self.counters.refused_connections += 1,
+        }
+        accepted
     }
 
     /// Something happened on a stream.
@@ -170,7 +173,10 @@ impl Driver {
             }
             return match self.node.poll_action(buf) {
                 Action::SendDatagram { to } => Io::Send { to },
-                Action::OpenStream { id, to } => Io::Open { id, to },
+                Action::OpenStream { id, to } => {
+                    self.counters.streams_dialled += 1;
+                    Io::Open { id, to }
+                }
                 Action::WriteStream { id } => Io::Write { id },
                 Action::CloseStream { id, abort } => Io::Close { id, abort },
                 Action::Event(event) => {
@@ -206,11 +212,6 @@ impl Driver {
     }
 
     fn call(&mut self, call: Call, reply: Reply<Result<Outcome, CallError>>) {
-        let under_way = self.calls.len();
-        // A leave is always let in: it is the way out.
-        if under_way >= MAX_CALLS && !matches!(call, Call::Leave) {
-            return reply.send(Err(CallError::Busy { under_way }));
-        }
         let (node, now) = (&mut self.node, self.now);
         let begun = match call {
             Call::Join(seeds) => node.join(&seeds, now),
@@ -274,5 +275,130 @@ fn log(event: &Event) {
             "membership changed"
         ),
         other => debug!(event = ?other, "event"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::{block_on, poll_once};
+    use serf_core::{Config, Identity, Name};
+
+    use super::*;
+    use crate::command::{self, Asker, Commands};
+    use crate::error::Stopped;
+    use crate::events::{self, Events};
+
+    struct Bench {
+        driver: Driver,
+        asker: Asker,
+        commands: Commands,
+        events: Events,
+        stopped: Receiver<()>,
+    }
+
+    fn bench() -> Bench {
+        let identity = Identity::new(Name::new("a").unwrap(), "127.0.0.1:1".parse().unwrap());
+        let params = Params::new(Config {
+            leave_propagate_delay: std::time::Duration::ZERO,
+            ..Config::local()
+        });
+        let clock = Clock::new();
+        let node = Node::new(identity, params.unwrap(), [1; 32], clock.now()).unwrap();
+        let (publisher, subscriptions) = events::channel(8);
+        let events = subscriptions.subscribe();
+        let (driver, stopped) = Driver::new(node, clock, publisher);
+        let (asker, commands) = command::channel();
+        Bench {
+            driver,
+            asker,
+            commands,
+            events,
+            stopped,
+        }
+    }
+
+    impl Bench {
+        /// One turn of a loop without sockets: the last thing that the driver asks for.
+        fn turn(&mut self) -> Io {
+            self.driver.wake();
+            self.driver.tick();
+            while let Some(command) = self.commands.try_next() {
+                self.driver.command(command);
+            }
+            loop {
+                let io = self.driver.poll(&mut Vec::new());
+                if matches!(io, Io::Wait(_) | Io::Stop) {
+                    return io;
+                }
+            }
+        }
+    }
+
+    fn join(reply: Reply<Result<Outcome, CallError>>) -> Kind {
+        Kind::Call(Call::Join(vec!["127.0.0.1:2".parse().unwrap()]), reply)
+    }
+
+    #[test]
+    fn questions_are_answered_and_events_handed_out() {
+        let mut bench = bench();
+        assert!(matches!(bench.turn(), Io::Wait(_)));
+        let Some(Ok(Event::Member(own))) = block_on(bench.events.next()) else {
+            panic!("the node itself joins");
+        };
+        let asker = bench.asker.clone();
+        let mut asked = Box::pin(asker.ask(Kind::Local));
+        assert!(block_on(poll_once(&mut asked)).is_none());
+        let _ = bench.turn();
+        assert_eq!(block_on(asked), Ok(own.member));
+    }
+
+    #[test]
+    fn a_call_ends_with_its_own_outcome() {
+        let mut bench = bench();
+        let asker = bench.asker.clone();
+        let mut joining = Box::pin(asker.ask(join));
+        assert!(block_on(poll_once(&mut joining)).is_none());
+        let command = bench.commands.try_next().unwrap();
+        bench.driver.command(command);
+        let Io::Open { id, to } = bench.driver.poll(&mut Vec::new()) else {
+            panic!("the seed should be dialled");
+        };
+        let refused = serf_core::StreamFailure::Refused;
+        bench.driver.stream(id, StreamInput::Failed(refused));
+        let _ = bench.turn();
+        let outcome = block_on(joining).unwrap().unwrap();
+        let failed = vec![(to, refused)];
+        let contacted = vec![];
+        assert_eq!(outcome, Outcome::Join { contacted, failed });
+    }
+
+    #[test]
+    fn the_node_stops_when_it_has_left() {
+        let mut bench = bench();
+        let asker = bench.asker.clone();
+        let mut leaving = Box::pin(asker.ask(|reply| Kind::Call(Call::Leave, reply)));
+        assert!(block_on(poll_once(&mut leaving)).is_none());
+        while bench.turn() != Io::Stop {}
+        let outcome = block_on(leaving).unwrap().unwrap();
+        assert_eq!(outcome, Outcome::Spread { complete: true });
+    }
+
+    #[test]
+    fn shutdown_stops_at_once_and_whoever_waits_is_told() {
+        let mut bench = bench();
+        let asker = bench.asker.clone();
+        let mut joining = Box::pin(asker.ask(join));
+        assert!(block_on(poll_once(&mut joining)).is_none());
+        let _ = bench.turn();
+        let mut shutdown = Box::pin(asker.tell(Kind::Shutdown));
+        assert_eq!(block_on(poll_once(&mut shutdown)), Some(Ok(())));
+        assert_eq!(bench.turn(), Io::Stop);
+        assert!(!bench.stopped.is_closed());
+        drop(bench.driver);
+        assert_eq!(block_on(joining), Err(Stopped));
+        assert!(block_on(bench.stopped.recv()).is_err());
+        while let Some(event) = block_on(bench.events.next()) {
+            event.unwrap();
+        }
     }
 }

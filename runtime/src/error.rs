@@ -18,9 +18,9 @@ pub enum BindError {
     /// A setting is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The tags do not fit.
-    #[error("invalid tags: {0}")]
-    Tags(CommandError),
+    /// The tags do not fit, or the address to advertise is one that nobody can reach.
+    #[error(transparent)]
+    Refused(CommandError),
     /// The event capacity is out of bounds.
     #[error("event_capacity is {capacity}, accepted is 1 to {limit}")]
     EventCapacity {
@@ -44,12 +44,6 @@ pub enum BindError {
         address: String,
         /// What is wrong with it.
         reason: AddressError,
-    },
-    /// The address to advertise is one that nobody can connect to.
-    #[error("invalid advertise address '{addr}': it names no host that others could reach")]
-    AdvertiseUnspecified {
-        /// As given.
-        addr: SocketAddr,
     },
     /// The name of the host to bind could not be resolved.
     #[error("cannot resolve the name in bind address '{address}': {source}")]
@@ -100,12 +94,6 @@ pub enum CallError {
     /// The node refused; nothing has changed.
     #[error(transparent)]
     Refused(#[from] CommandError),
-    /// Too many calls are under way; nothing has changed. Try again when some have ended.
-    #[error("{under_way} calls are under way already, more are refused")]
-    Busy {
-        /// How many.
-        under_way: usize,
-    },
     /// The node has stopped, perhaps before the call had ended.
     #[error(transparent)]
     Stopped(#[from] Stopped),

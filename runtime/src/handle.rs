@@ -65,12 +65,13 @@ impl Handle {
     ///
     /// A seed is `host`, `host:port`, `ip`, `ip:port`, `[v6]`, `[v6]:port` or a bare IPv6
     /// address, with a `nodename/` in front if you like. Without a port it is the port that this
-    /// node has bound. All addresses that a name resolves to are tried. Ends when every address
-    /// was tried, after [`stream_timeout`](serf_core::Config::stream_timeout) at the latest, not
-    /// counting the resolver's time.
+    /// node has bound. All addresses that a name resolves to are tried, a few at a time and each
+    /// for at most [`stream_timeout`](serf_core::Config::stream_timeout). Ends when every address
+    /// was tried.
     ///
     /// # Errors
-    /// Not one exchange succeeded; every address is listed with its reason.
+    /// Not one exchange succeeded; every address is listed with its reason. Or the node refused
+    /// (no seeds, too many, it is leaving) or has stopped.
     pub async fn join<S: AsRef<str>>(&self, seeds: &[S]) -> Result<Joined, JoinError> {
         let stopped = async {
             self.stopped().await;

@@ -38,6 +38,10 @@ pub struct SocketCounters {
     pub send_buffer_full: u64,
     /// Errors reported on receiving, most of them news that an earlier datagram bounced.
     pub receive_errors: u64,
+    /// Streams that this node dialled.
+    pub streams_dialled: u64,
+    /// Streams that peers opened and this node took.
+    pub streams_accepted: u64,
     /// Connections that could not be accepted, for example for want of file descriptors.
     pub accept_errors: u64,
     /// Connections closed at once because too many were open.

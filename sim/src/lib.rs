@@ -1,1 +1,56 @@
-//! Deterministic discrete-event simulator of Serf clusters
+//! Deterministic simulation of Serf clusters: thousands of the real
+//! [`Node`](serf_core::Node), under virtual time, from one seed.
+//!
+//! A [`World`] drives its nodes through the same calls as an adapter would, and stands in for the
+//! machines and the network between them. It jumps from one event to the next; nothing is read
+//! from the system it runs on. So a run of minutes in a cluster of a thousand takes seconds, and
+//! every failure can be repeated from the seed in its message.
+//!
+//! ```
+//! use std::time::Duration;
+//! use serf_sim::{Latency, World};
+//!
+//! # fn main() -> Result<(), serf_sim::Failure> {
+//! let mut world = World::builder(42)
+//!     .nodes(20)
+//!     .latency(Latency::Constant(Duration::from_millis(2)))
+//!     .loss(0.01)
+//!     .build();
+//! world.join_all_through(0);
+//! world.run_until_converged(Duration::from_secs(60))?;
+//! world.crash(7);
+//! world.run_until_converged(Duration::from_secs(60))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What holds in every world is watched by [checks](check); what a test wants to know beyond
+//! that, it asks the world, or finds in the log of [events](World::events).
+
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod check;
+mod deliver;
+mod event;
+mod failure;
+mod host;
+mod link;
+mod network;
+mod operate;
+mod pool;
+mod queue;
+mod rng;
+mod stream;
+mod trace;
+mod world;
+
+pub use builder::Builder;
+pub use event::Op;
+pub use failure::Failure;
+pub use host::{State, Usage};
+pub use link::{Latency, Link, Ratio};
+pub use network::{Cut, CutId, Traffic};
+pub use queue::Queue;
+pub use trace::TraceHash;
+pub use world::{Logged, World};

@@ -1,5 +1,7 @@
 //! What every adapter does, as tests that are generic over the runtime.
 
+#![allow(missing_docs, reason = "the names of the tests say it")]
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
@@ -43,7 +45,10 @@ macro_rules! conformance {
             seeds_that_fail_do_not_spoil_those_that_work
             a_name_is_resolved_to_all_its_addresses
             a_cluster_runs_over_ipv6
+            a_node_bound_to_both_families_talks_to_ipv4
             an_advertised_address_is_what_others_see
+            a_state_of_many_chunks_is_exchanged
+            datagrams_that_cannot_be_sent_are_counted
             garbage_is_counted_and_does_no_harm
             idle_connections_do_not_lock_others_out
             a_node_at_rest_sleeps
@@ -60,7 +65,6 @@ macro_rules! conformance {
     };
 }
 
-#[allow(missing_docs)]
 pub async fn a_lone_node_knows_itself<R: Runtime>() {
     let node = start::<R>("a").await;
     assert_ne!(node.bind_addr().port(), 0);
@@ -75,7 +79,6 @@ pub async fn a_lone_node_knows_itself<R: Runtime>() {
     node.shutdown().await;
 }
 
-#[allow(missing_docs)]
 pub async fn two_nodes_see_each_other<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     for node in [&a, &b] {
@@ -90,7 +93,6 @@ pub async fn two_nodes_see_each_other<R: Runtime>() {
     sees::<R>(&a, "b", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn news_of_a_third_node_spreads_by_gossip<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let c = start::<R>("c").await;
@@ -104,7 +106,6 @@ pub async fn news_of_a_third_node_spreads_by_gossip<R: Runtime>() {
     }
 }
 
-#[allow(missing_docs)]
 pub async fn joins_and_leaves_are_told_as_events<R: Runtime>() {
     let (a, b) = (start::<R>("a").await, start::<R>("b").await);
     let mut events = a.events();
@@ -118,7 +119,6 @@ pub async fn joins_and_leaves_are_told_as_events<R: Runtime>() {
     assert_eq!(gone.cause, Cause::Departed);
 }
 
-#[allow(missing_docs)]
 pub async fn a_killed_node_is_seen_to_fail<R: Runtime>() {
     let [a, b, c] = cluster::<R, 3>(["a", "b", "c"]).await;
     let (mut at_a, mut at_b) = (a.events(), b.events());
@@ -130,7 +130,6 @@ pub async fn a_killed_node_is_seen_to_fail<R: Runtime>() {
     sees::<R>(&a, "b", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn a_restarted_node_comes_back<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let mut events = a.events();
@@ -144,7 +143,6 @@ pub async fn a_restarted_node_comes_back<R: Runtime>() {
     sees::<R>(&b, "a", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn a_node_that_left_stays_left_and_is_not_taken_for_failed<R: Runtime>() {
     let [a, b, c] = cluster::<R, 3>(["a", "b", "c"]).await;
     let mut events = b.events();
@@ -162,7 +160,6 @@ pub async fn a_node_that_left_stays_left_and_is_not_taken_for_failed<R: Runtime>
     assert_eq!((stats.alive, stats.left, stats.failed), (2, 1, 0));
 }
 
-#[allow(missing_docs)]
 pub async fn force_leave_turns_failed_into_left<R: Runtime>() {
     let [a, b, c] = cluster::<R, 3>(["a", "b", "c"]).await;
     c.shutdown().await;
@@ -178,24 +175,18 @@ pub async fn force_leave_turns_failed_into_left<R: Runtime>() {
         .unwrap();
 }
 
-#[allow(missing_docs)]
 pub async fn force_leave_with_prune_forgets<R: Runtime>() {
     let [a, b, c] = cluster::<R, 3>(["a", "b", "c"]).await;
     c.shutdown().await;
     sees::<R>(&a, "c", Status::Failed).await;
     sees::<R>(&b, "c", Status::Failed).await;
-    within::<R, _>("force-leave", a.force_leave("c", true))
-        .await
-        .unwrap();
-    for node in [&a, &b] {
-        eventually::<R>("c should be forgotten", async || {
-            member(node, "c").await.is_none()
-        })
-        .await;
-    }
+    let forced = a.force_leave("c", true);
+    within::<R, _>("force-leave", forced).await.unwrap();
+    let forgotten = async || member(&a, "c").await.is_none();
+    eventually::<R>("c should be forgotten", forgotten).await;
+    sees::<R>(&b, "c", Status::Left).await;
 }
 
-#[allow(missing_docs)]
 pub async fn changed_tags_reach_the_others<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let mut events = a.events();
@@ -207,7 +198,6 @@ pub async fn changed_tags_reach_the_others<R: Runtime>() {
     assert_eq!(b.local().await.unwrap().tags(), tags);
 }
 
-#[allow(missing_docs)]
 pub async fn tags_that_are_too_large_are_refused<R: Runtime>() {
     let tags = Tags::from([("key".to_owned(), "x".repeat(600))]);
     let error = R::bind(options("a").tags(tags.clone())).await.unwrap_err();
@@ -218,7 +208,6 @@ pub async fn tags_that_are_too_large_are_refused<R: Runtime>() {
     assert_eq!(a.local().await.unwrap().tags(), Tags::new());
 }
 
-#[allow(missing_docs)]
 pub async fn a_slow_subscriber_is_told_what_it_missed_and_holds_nobody_up<R: Runtime>() {
     let a = R::bind(options("a").event_capacity(1)).await.unwrap();
     let mut slow = a.events();
@@ -239,7 +228,6 @@ pub async fn a_slow_subscriber_is_told_what_it_missed_and_holds_nobody_up<R: Run
     assert_eq!(slow.next().await, None);
 }
 
-#[allow(missing_docs)]
 pub async fn events_end_when_the_node_stops<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let mut events = b.events();
@@ -268,7 +256,6 @@ pub async fn events_end_when_the_node_stops<R: Runtime>() {
     let () = end;
 }
 
-#[allow(missing_docs)]
 pub async fn a_stopped_node_answers_that_it_has_stopped<R: Runtime>() {
     let a = start::<R>("a").await;
     let waiting = a.clone();
@@ -286,7 +273,6 @@ pub async fn a_stopped_node_answers_that_it_has_stopped<R: Runtime>() {
     assert_eq!(joined.unwrap_err(), JoinError::Call(stopped));
 }
 
-#[allow(missing_docs)]
 pub async fn a_second_leave_is_refused_and_the_first_goes_on<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let (first, second) = within::<R, _>("leaving twice", future::zip(b.leave(), b.leave())).await;
@@ -295,7 +281,6 @@ pub async fn a_second_leave_is_refused_and_the_first_goes_on<R: Runtime>() {
     sees::<R>(&a, "b", Status::Left).await;
 }
 
-#[allow(missing_docs)]
 pub async fn shutdown_closes_the_sockets<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let addr = b.bind_addr();
@@ -309,7 +294,6 @@ pub async fn shutdown_closes_the_sockets<R: Runtime>() {
     assert_eq!(again.bind_addr(), addr);
 }
 
-#[allow(missing_docs)]
 pub async fn dropping_the_last_handle_stops_the_node<R: Runtime>() {
     let a = start::<R>("a").await;
     let (addr, mut events) = (a.bind_addr(), a.events());
@@ -321,7 +305,6 @@ pub async fn dropping_the_last_handle_stops_the_node<R: Runtime>() {
     UdpSocket::bind(addr).expect("the UDP port should be free");
 }
 
-#[allow(missing_docs)]
 pub async fn a_port_in_use_is_named<R: Runtime>() {
     let a = start::<R>("a").await;
     let addr = a.bind_addr().to_string();
@@ -333,7 +316,6 @@ pub async fn a_port_in_use_is_named<R: Runtime>() {
     assert!(error.to_string().contains(&addr), "{error}");
 }
 
-#[allow(missing_docs)]
 pub async fn an_unresolvable_bind_address_is_named<R: Runtime>() {
     let error = R::bind(options("a").bind("nowhere.invalid:7946"));
     let error = within::<R, _>("the resolver", error).await.unwrap_err();
@@ -341,7 +323,6 @@ pub async fn an_unresolvable_bind_address_is_named<R: Runtime>() {
     assert!(error.to_string().contains("nowhere.invalid:7946"));
 }
 
-#[allow(missing_docs)]
 pub async fn an_unreachable_seed_is_named_with_the_reason<R: Runtime>() {
     let a = start::<R>("a").await;
     let nobody = UdpSocket::bind((loopback(), 0)).unwrap();
@@ -369,7 +350,6 @@ pub async fn an_unreachable_seed_is_named_with_the_reason<R: Runtime>() {
     assert!(matches!(error, JoinError::Call(CallError::Refused(_))));
 }
 
-#[allow(missing_docs)]
 pub async fn seeds_that_fail_do_not_spoil_those_that_work<R: Runtime>() {
     let (a, b) = (start::<R>("a").await, start::<R>("b").await);
     let addr = a.advertise_addr();
@@ -386,7 +366,6 @@ pub async fn seeds_that_fail_do_not_spoil_those_that_work<R: Runtime>() {
     sees::<R>(&a, "b", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn a_name_is_resolved_to_all_its_addresses<R: Runtime>() {
     let a = R::bind(options("a").bind("127.0.0.1:0")).await.unwrap();
     let b = start::<R>("b").await;
@@ -397,7 +376,6 @@ pub async fn a_name_is_resolved_to_all_its_addresses<R: Runtime>() {
     sees::<R>(&a, "b", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn a_cluster_runs_over_ipv6<R: Runtime>() {
     let a = R::bind(options("a").bind("[::1]:0")).await.unwrap();
     let b = R::bind(options("b").bind("[::1]:0")).await.unwrap();
@@ -409,7 +387,27 @@ pub async fn a_cluster_runs_over_ipv6<R: Runtime>() {
     hears::<R>(&mut events, Failed, "b").await;
 }
 
-#[allow(missing_docs)]
+pub async fn a_node_bound_to_both_families_talks_to_ipv4<R: Runtime>() {
+    let a = options("a").bind("[::]:0").advertise("127.0.0.1");
+    let a = R::bind(a).await.unwrap();
+    let b = start::<R>("b").await;
+    let mut events = a.events();
+    join::<R>(&b, &a).await;
+    hears::<R>(&mut events, Join, "b").await;
+    // Both the probes of each and the answers of the other get through.
+    for node in [&a, &b] {
+        eventually::<R>("some probes", async || {
+            node.stats().await.unwrap().counters.probes >= 5
+        })
+        .await;
+    }
+    sees::<R>(&a, "b", Status::Alive).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+    assert_eq!(a.stats().await.unwrap().sockets.send_errors, 0);
+    b.shutdown().await;
+    hears::<R>(&mut events, Failed, "b").await;
+}
+
 pub async fn an_advertised_address_is_what_others_see<R: Runtime>() {
     let a = start::<R>("a").await;
     // Bound to everything, it is reached at whatever loopback address it names.
@@ -423,7 +421,40 @@ pub async fn an_advertised_address_is_what_others_see<R: Runtime>() {
     assert_eq!(member(&a, "b").await.unwrap().addr(), b.advertise_addr());
 }
 
-#[allow(missing_docs)]
+pub async fn a_state_of_many_chunks_is_exchanged<R: Runtime>() {
+    let a = start::<R>("a").await;
+    let tags = Tags::from([("notes".to_owned(), "x".repeat(480))]);
+    let mut nodes = Vec::new();
+    for i in 0..80 {
+        // They need not do anything but be known.
+        let slow = Options::new(format!("node-{i}")).bind(format!("{}:0", loopback()));
+        let node = R::bind(slow.tags(tags.clone())).await.unwrap();
+        join::<R>(&node, &a).await;
+        nodes.push(node);
+    }
+    let last = start::<R>("last").await;
+    join::<R>(&last, &a).await;
+    // All of it came with the one exchange, some 40 kB.
+    assert_eq!(last.members().await.unwrap().len(), 82);
+    let received = last.stats().await.unwrap().counters.stream_bytes_received;
+    assert!(received > 32 * 1024, "{received}");
+}
+
+pub async fn datagrams_that_cannot_be_sent_are_counted<R: Runtime>() {
+    let [a, b] = cluster::<R, 2>(["a", "b"]).await;
+    // A socket of IPv4 cannot send to it.
+    let c = options("c").advertise("[2001:db8::1]:7946");
+    let c = R::bind(c).await.unwrap();
+    join::<R>(&c, &a).await;
+    eventually::<R>("sending to c should fail", async || {
+        a.stats().await.unwrap().sockets.send_errors >= 1
+    })
+    .await;
+    sees::<R>(&a, "c", Status::Failed).await;
+    sees::<R>(&a, "b", Status::Alive).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+}
+
 pub async fn garbage_is_counted_and_does_no_harm<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let before = a.stats().await.unwrap().counters;
@@ -447,7 +478,6 @@ pub async fn garbage_is_counted_and_does_no_harm<R: Runtime>() {
     sees::<R>(&b, "a", Status::Alive).await;
 }
 
-#[allow(missing_docs)]
 pub async fn idle_connections_do_not_lock_others_out<R: Runtime>() {
     let config = Config {
         max_inbound_streams: 4,
@@ -478,7 +508,6 @@ pub async fn idle_connections_do_not_lock_others_out<R: Runtime>() {
     }
 }
 
-#[allow(missing_docs)]
 pub async fn a_node_at_rest_sleeps<R: Runtime>() {
     let a = R::bind(Options::new("a").bind(format!("{}:0", loopback()))).await;
     let a = a.unwrap();
@@ -487,23 +516,26 @@ pub async fn a_node_at_rest_sleeps<R: Runtime>() {
         R::sleep(Duration::from_millis(10)).await;
         a.stats().await.unwrap();
     }
-    // Each question wakes it once, and a few timers may fire. One that spins wakes a thousand
-    // times as often.
+    // Questions wake it, and a few timers may fire. One that spins wakes a thousand times as
+    // often.
     let wakes = a.stats().await.unwrap().sockets.wakes - before;
-    assert!((21..200).contains(&wakes), "{wakes} wakes");
+    assert!((1..200).contains(&wakes), "{wakes} wakes");
 }
 
-#[allow(missing_docs)]
 pub async fn calls_from_many_tasks_are_all_answered<R: Runtime>() {
     let a = start::<R>("a").await;
-    let mut calls: Vec<_> = (0..500).map(|_| Box::pin(a.members())).collect();
+    let calls: Vec<_> = (0..500).map(|_| Box::pin(a.members())).collect();
     // All are asked before the first answer is waited for, and more than the channel holds.
-    for call in &mut calls {
-        assert!(future::poll_once(call).await.is_none());
+    let mut unanswered = Vec::new();
+    for mut call in calls {
+        match future::poll_once(&mut call).await {
+            Some(members) => assert_eq!(members.unwrap().len(), 1),
+            None => unanswered.push(call),
+        }
     }
     // Some callers lose interest.
-    let kept = calls.split_off(250);
-    drop(calls);
+    let kept = unanswered.split_off(unanswered.len() / 2);
+    drop(unanswered);
     for call in kept {
         let members = within::<R, _>("an answer", call).await.unwrap();
         assert_eq!(members.len(), 1);

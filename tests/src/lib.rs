@@ -1,6 +1,6 @@
 //! Tests that cross crates, and what they share.
 //!
-//! [`conformance`] is the suite that every runtime adapter passes. An adapter takes part with an
+//! [`mod@conformance`] is the suite that every runtime adapter passes. An adapter takes part with an
 //! implementation of [`Runtime`] and one line: `serf_tests::conformance!(MyRuntime);`.
 
 #![forbid(unsafe_code)]

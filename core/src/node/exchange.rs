@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 
 use super::outbox::Output;
 use super::timers::Timer;
-use super::{Node, Phase, Spreading};
+use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
 use crate::member::Name;
 use crate::message::{Accusation, StreamMessage, Sync, SyncState};
@@ -326,10 +326,9 @@ impl Node {
         if !versions.is_compatible() {
             return Err(StreamFailure::Incompatible);
         }
-        // A node that knew nobody else has nobody to tell what it learns here.
-        let alone = self.table.live() <= 1;
-        let spreading = if alone { Spreading::No } else { Spreading::Yes };
         let own_name = self.name.clone();
+        // What is new here is passed on, also by a newcomer to whom all of it is new: where many
+        // join at once, those who learnt of a member this way are most of those who could tell.
         for entry in SyncEntries::new(sync) {
             let Ok(entry) = entry else {
                 self.counters.dropped_malformed += 1;
@@ -342,7 +341,7 @@ impl Node {
                 from,
             };
             match entry.state {
-                SyncState::Alive => self.on_alive(&alive, spreading),
+                SyncState::Alive => self.on_alive(&alive),
                 SyncState::Suspect | SyncState::Dead => self.on_suspect(&accusation(&own_name)),
                 SyncState::Left => self.on_dead(&accusation(alive.name)),
             }

@@ -12,7 +12,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::timers::Timer;
-use super::{Node, Phase, Spreading};
+use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
 use crate::member::{Name, Profile, Versions};
 use crate::message::{Accusation, Alive};
@@ -30,9 +30,9 @@ use crate::tags::META_LIMIT;
 const MAX_LEAP: u32 = 1 << 24;
 
 impl Node {
-    pub(super) fn on_alive(&mut self, alive: &Alive<'_>, spreading: Spreading) {
+    pub(super) fn on_alive(&mut self, alive: &Alive<'_>) {
         let Some(slot) = self.table.find(alive.name) else {
-            return self.add_member(alive, spreading);
+            return self.add_member(alive);
         };
         let Some(record) = self.table.get(slot) else {
             return;
@@ -63,14 +63,11 @@ impl Node {
         self.forget_suspicion(slot);
         self.table
             .set_state(slot, State::Alive, alive.incarnation, self.now);
-        if spreading == Spreading::Yes {
-            let incarnation = alive.incarnation;
-            self.spread_rumour(Rumour {
-                subject: slot,
-                claim: Claim::Alive,
-                incarnation,
-            });
-        }
+        self.spread_rumour(Rumour {
+            subject: slot,
+            claim: Claim::Alive,
+            incarnation: alive.incarnation,
+        });
         if !before.is_live() {
             self.member_event(slot, MemberEventKind::Join, Cause::Announced);
         } else if changed {
@@ -78,7 +75,7 @@ impl Node {
         }
     }
 
-    fn add_member(&mut self, alive: &Alive<'_>, spreading: Spreading) {
+    fn add_member(&mut self, alive: &Alive<'_>) {
         let Ok(name) = Name::new(alive.name) else {
             self.counters.dropped_invalid_member += 1;
             return;
@@ -89,14 +86,11 @@ impl Node {
         let profile = self.intern(&name, alive);
         let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
         let slot = self.table.insert(record);
-        if spreading == Spreading::Yes {
-            let incarnation = alive.incarnation;
-            self.spread_rumour(Rumour {
-                subject: slot,
-                claim: Claim::Alive,
-                incarnation,
-            });
-        }
+        self.spread_rumour(Rumour {
+            subject: slot,
+            claim: Claim::Alive,
+            incarnation: alive.incarnation,
+        });
         self.member_event(slot, MemberEventKind::Join, Cause::Announced);
     }
 

@@ -227,7 +227,7 @@ impl Node {
             Message::IndirectPing(ping) => self.on_indirect_ping(from, ping),
             Message::Ack(ack) => self.on_ack(ack),
             Message::Nack(nack) => self.on_nack(nack),
-            Message::Alive(alive) => self.on_alive(alive, Spreading::Yes),
+            Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
             Message::Dead(accusation) => self.on_dead(accusation),
         }
@@ -446,12 +446,4 @@ impl Node {
     pub fn is_stopped(&self) -> bool {
         self.phase == Phase::Stopped
     }
-}
-
-/// Whether news just learnt is passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spreading {
-    Yes,
-    /// There is nobody to tell who does not know.
-    No,
 }

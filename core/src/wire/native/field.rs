@@ -25,19 +25,7 @@ pub(crate) mod addr {
         addr: &SocketAddr,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let [low, high] = addr.port().to_le_bytes();
-        match addr.ip() {
-            IpAddr::V4(ip) => {
-                let [a, b, c, d] = ip.octets();
-                serializer.serialize_bytes(&[a, b, c, d, low, high])
-            }
-            IpAddr::V6(ip) => {
-                let mut bytes = [0; 18];
-                bytes[..16].copy_from_slice(&ip.octets());
-                bytes[16..].copy_from_slice(&[low, high]);
-                serializer.serialize_bytes(&bytes)
-            }
-        }
+        with_bytes(addr, |bytes| serializer.serialize_bytes(bytes))
     }
 
     #[inline]
@@ -45,14 +33,36 @@ pub(crate) mod addr {
         deserializer: D,
     ) -> Result<SocketAddr, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
-        let address = bytes.split_last_chunk().and_then(|(ip, port)| {
-            let ip = match ip.len() {
-                4 => IpAddr::from(<[u8; 4]>::try_from(ip).ok()?),
-                16 => IpAddr::from(<[u8; 16]>::try_from(ip).ok()?),
-                _ => return None,
-            };
-            Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
-        });
-        address.ok_or_else(|| D::Error::custom("an address has 6 or 18 bytes"))
+        from_bytes(bytes).ok_or_else(|| D::Error::custom("an address has 6 or 18 bytes"))
+    }
+
+    /// Hands on the bytes of an address.
+    #[inline]
+    pub(crate) fn with_bytes<R>(addr: &SocketAddr, f: impl FnOnce(&[u8]) -> R) -> R {
+        let [low, high] = addr.port().to_le_bytes();
+        match addr.ip() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                f(&[a, b, c, d, low, high])
+            }
+            IpAddr::V6(ip) => {
+                let mut bytes = [0; 18];
+                bytes[..16].copy_from_slice(&ip.octets());
+                bytes[16..].copy_from_slice(&[low, high]);
+                f(&bytes)
+            }
+        }
+    }
+
+    /// The address that these bytes are, if they are one.
+    #[inline]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<SocketAddr> {
+        let (ip, port) = bytes.split_last_chunk()?;
+        let ip = match ip.len() {
+            4 => IpAddr::from(<[u8; 4]>::try_from(ip).ok()?),
+            16 => IpAddr::from(<[u8; 16]>::try_from(ip).ok()?),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
     }
 }

@@ -4,8 +4,9 @@
 //! packet  = first byte | checksum | message*
 //! message = length (varint) | kind | fields
 //! frame   = first byte | body length (u32) | checksum | kind | body
-//! sync    = join | count (u32) | bytes of entries (u32) | entry* | user state
+//! sync    = join (0 or 1) | count (u32) | bytes of entries (u32) | entry* | user state
 //! entry   = length (varint) | fields
+//! user state = length (varint) | bytes
 //! ```
 //!
 //! * The **first byte** is [`FIRST_BYTE`]: its upper half says that this is the native wire, its
@@ -29,10 +30,13 @@
 //!
 //! Anything else is a new version, which is a new first byte.
 
+mod alive;
 pub(crate) mod field;
 mod packet;
 mod sized;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use packet::{MessageError, Messages, PacketError, PacketWriter, read_packet};
 pub use stream::{

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::sized::{append_sized, split_sized, take};
+use super::alive::{append_alive, read_alive};
+use super::sized::{append, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::message::Message;
 
-const HEADER_LEN: usize = 1 + CHECKSUM_LEN;
+pub(super) const HEADER_LEN: usize = 1 + CHECKSUM_LEN;
 
 /// Writes one packet at the end of a buffer that the caller owns.
 ///
@@ -39,16 +40,18 @@ impl<'b> PacketWriter<'b> {
     /// is and returns false; a shorter message may still fit.
     #[must_use = "false means that the message is not in the packet"]
     pub fn push(&mut self, message: &Message<'_>) -> bool {
-        let Self { buf, limit, .. } = self;
-        match message {
-            Message::Ping(m) => append_sized(buf, *limit, &(kind::PING, m)),
-            Message::IndirectPing(m) => append_sized(buf, *limit, &(kind::INDIRECT_PING, m)),
-            Message::Ack(m) => append_sized(buf, *limit, &(kind::ACK, m)),
-            Message::Nack(m) => append_sized(buf, *limit, &(kind::NACK, m)),
-            Message::Suspect(m) => append_sized(buf, *limit, &(kind::SUSPECT, m)),
-            Message::Alive(m) => append_sized(buf, *limit, &(kind::ALIVE, m)),
-            Message::Dead(m) => append_sized(buf, *limit, &(kind::DEAD, m)),
-        }
+        append_sized(self.buf, self.limit, |out| match message {
+            Message::Ping(m) => append(out, &(kind::PING, m)),
+            Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
+            Message::Ack(m) => append(out, &(kind::ACK, m)),
+            Message::Nack(m) => append(out, &(kind::NACK, m)),
+            Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
+            Message::Alive(m) => {
+                out.push(kind::ALIVE);
+                append_alive(out, m);
+            }
+            Message::Dead(m) => append(out, &(kind::DEAD, m)),
+        })
     }
 
     /// How many bytes of the budget are left. A message takes its length (one byte, from 128
@@ -161,7 +164,7 @@ fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
         kind::ACK => take(fields).map(|(m, _)| Message::Ack(m)),
         kind::NACK => take(fields).map(|(m, _)| Message::Nack(m)),
         kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
-        kind::ALIVE => take(fields).map(|(m, _)| Message::Alive(m)),
+        kind::ALIVE => read_alive(fields).map(Message::Alive),
         kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
         _ => return Err(MessageError::Unknown { kind }),
     }

@@ -5,34 +5,25 @@ use alloc::vec::Vec;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-/// Where postcard writes: the end of a buffer, up to a limit.
-struct Tail<'a> {
-    out: &'a mut Vec<u8>,
-    limit: usize,
-}
+/// Where postcard writes: the end of a buffer.
+struct Tail<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Tail<'_> {
     type Output = ();
 
     #[inline]
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        if data.len() > self.limit - self.out.len() {
-            return Err(postcard::Error::SerializeBufferFull);
-        }
         match data {
-            // Most numbers and lengths; many times faster than a copy of unknown length.
-            [byte] => self.out.push(*byte),
-            _ => self.out.extend_from_slice(data),
+            // Most numbers and lengths; much faster than a copy of unknown length.
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(data),
         }
         Ok(())
     }
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        if self.out.len() >= self.limit {
-            return Err(postcard::Error::SerializeBufferFull);
-        }
-        self.out.push(byte);
+        self.0.push(byte);
         Ok(())
     }
 
@@ -42,64 +33,53 @@ impl Flavor for Tail<'_> {
     }
 }
 
-/// Appends a value, without a length. False, with `out` as it was, if `out` would grow past `limit` bytes.
+/// Appends a value, without a length.
 #[inline]
-pub(super) fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, limit: usize, value: &T) -> bool {
-    let start = out.len();
-    if start > limit {
-        return false;
-    }
-    let done = postcard::serialize_with_flavor(value, Tail { out, limit }).is_ok();
-    if !done {
-        out.truncate(start);
-    }
-    done
+pub(super) fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) {
+    postcard::serialize_with_flavor(value, Tail(out))
+        .expect("the flavor never fails, and messages have no sequence of unknown length");
 }
 
-/// Appends a value with its length in front. False, with `out` as it was, if `out` would grow
-/// past `limit` bytes.
+/// Appends a byte string with its length in front.
 #[inline]
-pub(super) fn append_sized<T: Serialize>(out: &mut Vec<u8>, limit: usize, value: &T) -> bool {
-    let start = out.len();
-    if start >= limit {
-        return false;
+pub(super) fn append_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(len @ 0..0x80) => out.push(len),
+        _ => append(out, &bytes.len()),
     }
+    out.extend_from_slice(bytes);
+}
+
+/// Appends what `write` appends with its length in front. False, with `out` as it was, if that
+/// takes `out` past `limit` bytes.
+#[inline]
+pub(super) fn append_sized(
+    out: &mut Vec<u8>,
+    limit: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> bool {
+    let start = out.len();
     // Nearly all values are shorter than 128 bytes, so that their length takes one byte.
     out.push(0);
-    if !append(out, limit, value) {
-        out.truncate(start);
-        return false;
+    write(out);
+    match u8::try_from(out.len() - start - 1) {
+        Ok(len @ 0..0x80) => out[start] = len,
+        _ => lengthen(out, start),
     }
-    let len = out.len() - start - 1;
-    if len < 0x80 {
-        out[start] = len as u8;
-        return true;
-    }
-    let done = lengthen(out, limit, start, len);
-    if !done {
+    let fits = out.len() <= limit;
+    if !fits {
         out.truncate(start);
     }
-    done
+    fits
 }
 
-/// Makes room for a length of more than one byte.
+/// Replaces the one byte at `start` by the length of what follows it.
 #[cold]
-fn lengthen(out: &mut Vec<u8>, limit: usize, start: usize, len: usize) -> bool {
-    let mut prefix = [0; 5];
-    let Ok(len32) = u32::try_from(len) else {
-        return false;
-    };
-    let Ok(prefix) = postcard::to_slice(&len32, &mut prefix) else {
-        return false;
-    };
-    let more = prefix.len() - 1;
-    if more > limit - out.len() {
-        return false;
-    }
-    out.extend_from_slice(&prefix[..more]);
-    out.copy_within(start + 1..start + 1 + len, start + prefix.len());
-    out[start..start + prefix.len()].copy_from_slice(prefix);
-    true
+fn lengthen(out: &mut Vec<u8>, start: usize) {
+    let len = out.len() - start - 1;
+    let mut prefix = [0; 10];
+    let prefix = postcard::to_slice(&len, &mut prefix).expect("a length has at most ten bytes");
+    out.splice(start..=start, prefix.iter().copied());
 }
 
 /// Reads a value at the start of `bytes`; also gives the bytes after it.
@@ -108,14 +88,24 @@ pub(super) fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, &'a [u
     postcard::take_from_bytes(bytes).ok()
 }
 
+/// Reads a number at the start of `bytes`, as [`take`] would; most have one byte.
+#[inline]
+pub(super) fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    match bytes.split_first()? {
+        (&byte @ 0..0x80, rest) => Some((byte.into(), rest)),
+        _ => take_long_u32(bytes),
+    }
+}
+
+#[cold]
+fn take_long_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    take(bytes)
+}
+
 /// Splits off what stands behind a length. `None` if the length cannot be read or runs past the
 /// end.
 #[inline]
 pub(super) fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        return rest.split_at_checked(usize::from(first));
-    }
-    let (len, rest) = take::<u32>(bytes)?;
+    let (len, rest) = take_u32(bytes)?;
     rest.split_at_checked(usize::try_from(len).ok()?)
 }

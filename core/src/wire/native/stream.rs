@@ -5,9 +5,10 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::alive::{append_entry, read_entry};
 use super::packet::MessageError;
-use super::sized::{append, append_sized, split_sized, take};
-use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, field, kind};
+use super::sized::{append, append_bytes, append_sized, split_sized, take};
+use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::message::{StreamMessage, Sync, SyncEntry};
 
 const LEN_LEN: usize = 4;
@@ -81,17 +82,17 @@ pub fn read_stream_message(received: &[u8]) -> Result<StreamMessage<'_>, StreamE
 pub fn write_stream_message(buf: &mut Vec<u8>, message: &StreamMessage<'_>) -> usize {
     let start = begin_frame(buf);
     match message {
-        StreamMessage::Ping(m) => append(buf, usize::MAX, &(kind::PING, m)),
-        StreamMessage::Ack(m) => append(buf, usize::MAX, &(kind::ACK, m)),
+        StreamMessage::Ping(m) => append(buf, &(kind::PING, m)),
+        StreamMessage::Ack(m) => append(buf, &(kind::ACK, m)),
         StreamMessage::Sync(m) => {
             let header = SyncHeader {
                 join: m.join,
                 count: m.count,
                 entries_len: size(m.entries.len()),
             };
-            append(buf, usize::MAX, &(kind::SYNC, header));
+            append(buf, &(kind::SYNC, header));
             buf.extend_from_slice(m.entries);
-            append(buf, usize::MAX, &UserState(m.user_state))
+            append_bytes(buf, m.user_state);
         }
     };
     end_frame(buf, start)
@@ -131,13 +132,10 @@ struct SyncHeader {
 /// Its encoded length; after the kind.
 const SYNC_HEADER_LEN: usize = 9;
 
-#[derive(Serialize, Deserialize)]
-struct UserState<'a>(#[serde(serialize_with = "field::bytes")] &'a [u8]);
-
 fn read_sync(fields: &[u8]) -> Option<Sync<'_>> {
     let (header, rest) = take::<SyncHeader>(fields)?;
     let (entries, rest) = rest.split_at_checked(usize::try_from(header.entries_len).ok()?)?;
-    let (UserState(user_state), _) = take(rest)?;
+    let (user_state, _) = split_sized(rest)?;
     Some(Sync {
         join: header.join,
         count: header.count,
@@ -180,7 +178,7 @@ impl<'b> SyncWriter<'b> {
     /// and returns false.
     #[must_use = "false means that the entry is not in the frame"]
     pub fn push(&mut self, entry: &SyncEntry<'_>) -> bool {
-        let done = append_sized(self.buf, self.limit, entry);
+        let done = append_sized(self.buf, self.limit, |out| append_entry(out, entry));
         self.count += u32::from(done);
         done
     }
@@ -197,7 +195,7 @@ impl<'b> SyncWriter<'b> {
         };
         postcard::to_slice(&(kind::SYNC, header), &mut self.buf[body..entries])
             .expect("the header has a fixed length");
-        append(self.buf, usize::MAX, &UserState(user_state));
+        append_bytes(self.buf, user_state);
         end_frame(self.buf, self.start)
     }
 }
@@ -232,7 +230,7 @@ impl<'a> Iterator for SyncEntries<'a> {
             return Some(Err(MessageError::Malformed));
         };
         self.rest = rest;
-        Some(take(entry).map(|(e, _)| e).ok_or(MessageError::Malformed))
+        Some(read_entry(entry).ok_or(MessageError::Malformed))
     }
 }
 

@@ -1,0 +1,154 @@
+//! How many instructions and heap allocations a node takes for what it does most.
+//!
+//! `cargo bench -p serf-core --bench instructions`, with valgrind installed. Unlike wall time
+//! the counts do not depend on what else the machine is doing. Each operation runs under
+//! callgrind twice, a few times and many times, and the difference is divided: what setting up
+//! costs falls out.
+
+mod work;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::env;
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serf_core::Node;
+
+const FEW: u64 = 10;
+const MANY: u64 = 60;
+
+/// An operation and what it is run on.
+type Operation = (&'static str, fn(u64));
+
+const OPERATIONS: &[Operation] = &[
+    ("answer a ping, 100 members", |n| pings(100, n)),
+    ("answer a ping, 1,000 members", |n| pings(1_000, n)),
+    ("answer a ping, 10,000 members", |n| pings(10_000, n)),
+    ("10 known alives, 100 members", |n| gossip(100, n, 50, 1)),
+    ("10 known alives, 1,000 members", |n| gossip(1_000, n, 50, 1)),
+    ("10 known alives, 10,000 members", |n| gossip(10_000, n, 50, 1)),
+    ("10 alives that are news, 100 members", |n| gossip(100, n, 50, 2)),
+    ("10 alives that are news, 1,000 members", |n| gossip(1_000, n, 50, 2)),
+    ("10 alives that are news, 10,000 members", |n| gossip(10_000, n, 50, 2)),
+    ("10 new members, 1,000 members", |n| gossip(1_000, n, 20_000, 1)),
+    ("full packet from a queue of 200", full_packets),
+    ("merge 1,000 known members", |n| merges(n, false)),
+    ("merge 1,000 known members and answer", |n| merges(n, true)),
+];
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is passed on unchanged to the system allocator.
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
+    match (args.next(), args.next()) {
+        (Some(operation), Some(count)) => {
+            let (Ok(operation), Ok(count)) = (operation.parse::<usize>(), count.parse()) else {
+                eprintln!("usage: instructions [OPERATION COUNT], both numbers");
+                return ExitCode::from(2);
+            };
+            OPERATIONS[operation].1(count);
+            println!("{}", ALLOCATIONS.load(Ordering::Relaxed));
+            ExitCode::SUCCESS
+        }
+        _ => table(),
+    }
+}
+
+fn table() -> ExitCode {
+    println!("{:<42} {:>12} {:>12}", "per operation", "instructions", "allocations");
+    for (index, (name, _)) in OPERATIONS.iter().enumerate() {
+        let (Some(few), Some(many)) = (count(index, FEW), count(index, MANY)) else {
+            eprintln!("valgrind is not installed, or could not run this program");
+            return ExitCode::FAILURE;
+        };
+        let per = |few: u64, many: u64| (many - few) as f64 / (MANY - FEW) as f64;
+        println!("{name:<42} {:>12.0} {:>12.1}", per(few.0, many.0), per(few.1, many.1));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions and allocations of one run.
+fn count(operation: usize, times: u64) -> Option<(u64, u64)> {
+    let out = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe().ok()?)
+        .args([operation.to_string(), times.to_string()])
+        .output()
+        .ok()?;
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    let line = stderr.lines().find(|line| line.contains("Collected"))?;
+    let instructions = line.split(':').nth(1)?.trim().parse().ok()?;
+    let allocations = String::from_utf8_lossy(&out.stdout).trim().parse().ok()?;
+    Some((instructions, allocations))
+}
+
+fn pings(members: usize, times: u64) {
+    let mut node = work::quiet_node(members);
+    let (ping, mut buf) = (work::ping(), Vec::with_capacity(2048));
+    for _ in 0..times {
+        node.handle_datagram(work::addr(1), black_box(&ping), work::NOW);
+        black_box(work::drain(&mut node, &mut buf));
+    }
+}
+
+fn gossip(members: usize, times: u64, first: usize, incarnation: u32) {
+    let mut nodes = copies(&work::quiet_node(members), times);
+    let packet = work::announcements(first..first + 10, incarnation);
+    for node in nodes.iter_mut().take(times as usize) {
+        node.handle_datagram(work::addr(1), black_box(&packet), work::NOW);
+    }
+    std::mem::forget(nodes);
+}
+
+fn full_packets(times: u64) {
+    let mut nodes = copies(&work::busy_node(200), times);
+    let (ping, mut buf) = (work::ping(), Vec::with_capacity(2048));
+    for node in nodes.iter_mut().take(times as usize) {
+        node.handle_datagram(work::addr(1), black_box(&ping), work::NOW);
+        black_box(work::drain(node, &mut buf));
+    }
+    std::mem::forget(nodes);
+}
+
+fn merges(times: u64, answer: bool) {
+    let mut nodes = copies(&work::quiet_node(1_000), times);
+    let (bytes, mut buf) = (work::exchange(1_000), Vec::with_capacity(1 << 20));
+    let streams: Vec<_> = nodes.iter_mut().map(work::accept).collect();
+    for (node, stream) in nodes.iter_mut().zip(streams).take(times as usize) {
+        work::merge(node, stream, black_box(&bytes));
+        if answer {
+            black_box(work::drain(node, &mut buf));
+        }
+    }
+    std::mem::forget(nodes);
+}
+
+/// As many copies whatever the count, so that making them costs the same in both runs. Each
+/// drains once, so that its buffers are there.
+fn copies(node: &Node, _times: u64) -> Vec<Node> {
+    (0..MANY).map(|_| node.clone()).collect()
+}

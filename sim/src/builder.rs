@@ -1,0 +1,113 @@
+//! How a world is described before it exists.
+
+use std::time::Duration;
+
+use serf_core::{Config, Params};
+
+use crate::check::{Check, Deadlines, Packets};
+use crate::link::{Latency, Link, Ratio};
+use crate::network::Network;
+use crate::world::World;
+
+/// The description of a [`World`], from [`World::builder`].
+#[must_use]
+pub struct Builder {
+    seed: u64,
+    nodes: usize,
+    params: Params,
+    link: Link,
+    stream_chunk: usize,
+    checks: Vec<Box<dyn Check>>,
+}
+
+impl Builder {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            nodes: 0,
+            params: Params::new(Config::lan()).expect("the profile keeps its own bounds"),
+            link: Link::lan(),
+            stream_chunk: 16_384,
+            checks: vec![Box::new(Deadlines), Box::new(Packets::default())],
+        }
+    }
+
+    /// How many nodes the world has to begin with, all running, none knowing another. Default: 0.
+    pub fn nodes(mut self, count: usize) -> Self {
+        self.nodes = count;
+        self
+    }
+
+    /// The settings of the nodes. Default: [`Config::lan`].
+    pub fn params(mut self, params: Params) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// All links between nodes. Default: [`Link::lan`].
+    pub fn link(mut self, link: Link) -> Self {
+        self.link = link;
+        self
+    }
+
+    /// How long packets are under way.
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.link.latency = latency;
+        self
+    }
+
+    /// The share of packets that get lost, such as `0.01`.
+    pub fn loss(mut self, loss: impl Into<Ratio>) -> Self {
+        self.link.loss = loss.into();
+        self
+    }
+
+    /// The share of datagrams that arrive twice.
+    pub fn duplicate(mut self, duplicate: impl Into<Ratio>) -> Self {
+        self.link.duplicate = duplicate.into();
+        self
+    }
+
+    /// Bytes of a stream that are handed to a node at once, at least 1. Small values show whether
+    /// nodes put messages together again. Default: 16,384.
+    pub fn stream_chunk(mut self, bytes: usize) -> Self {
+        self.stream_chunk = bytes.max(1);
+        self
+    }
+
+    /// One more thing that has to hold all the time. [`Deadlines`] and [`Packets`] always do.
+    pub fn check(mut self, check: impl Check + 'static) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// Makes the world and starts its nodes, at time zero.
+    #[must_use]
+    pub fn build(self) -> World {
+        let network = Network::new(self.seed, self.link);
+        let mut world = World::new(self.seed, self.params, network, self.stream_chunk);
+        world.checks = self.checks;
+        for _ in 0..self.nodes {
+            let node = world.add();
+            world.start(node);
+        }
+        world
+    }
+}
+
+impl World {
+    /// Lets every running node but `seed` join through it, one each millisecond, as machines of a
+    /// real cluster do not start in the same instant either; a node that reaches nobody tries
+    /// again. Time has to pass for that to happen.
+    pub fn join_all_through(&mut self, seed: usize) {
+        let nodes: Vec<usize> = self.running().filter(|node| *node != seed).collect();
+        for (nth, node) in (1..).zip(nodes) {
+            let op = crate::Op::Join {
+                node,
+                seeds: vec![seed],
+                retry: true,
+            };
+            self.schedule(Duration::from_millis(nth), op);
+        }
+    }
+}

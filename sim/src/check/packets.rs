@@ -1,0 +1,77 @@
+//! No datagram is longer than the node's settings allow.
+
+use super::{Check, Observation, What};
+
+/// Every datagram fits in the `packet_budget` of its sender, and has a content.
+#[derive(Debug, Clone, Default)]
+pub struct Packets {
+    /// By node.
+    budgets: Vec<usize>,
+}
+
+impl Check for Packets {
+    fn name(&self) -> &'static str {
+        "datagrams fit in the packet budget"
+    }
+
+    fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
+        match seen.what {
+            What::Started { params } => {
+                if self.budgets.len() <= seen.node {
+                    self.budgets.resize(seen.node + 1, 0);
+                }
+                self.budgets[seen.node] = params.packet_budget;
+                Ok(())
+            }
+            What::Datagram { to, bytes } => {
+                let limit = self.budgets[seen.node];
+                if bytes.is_empty() || bytes.len() > limit {
+                    let len = bytes.len();
+                    return Err(format!(
+                        "node {} sent {len} bytes to {to}, accepted is 1 to {limit}",
+                        seen.node
+                    ));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serf_core::{Config, Instant, Params};
+
+    use super::*;
+
+    #[test]
+    fn a_datagram_past_the_budget_is_wrong() {
+        let params = Params::new(Config {
+            packet_budget: 508,
+            ..Config::lan()
+        })
+        .unwrap();
+        let mut check = Packets::default();
+        let mut observe = |what| {
+            check
+                .observe(&Observation {
+                    at: Instant::ZERO,
+                    node: 3,
+                    what,
+                })
+                .is_ok()
+        };
+        let to = ([10, 0, 0, 1], 7946).into();
+        assert!(observe(What::Started { params: &params }));
+        assert!(observe(What::Datagram {
+            to,
+            bytes: &[0; 508]
+        }));
+        assert!(!observe(What::Datagram {
+            to,
+            bytes: &[0; 509]
+        }));
+        assert!(!observe(What::Datagram { to, bytes: &[] }));
+    }
+}

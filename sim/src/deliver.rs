@@ -1,0 +1,435 @@
+//! The machine: hands what happens to the nodes and carries out what they ask for.
+
+use std::net::SocketAddr;
+
+use serf_core::{Action, Event, Instant, Outcome, StreamFailure, StreamId, StreamInput};
+
+use crate::check::What;
+use crate::event::Occurrence;
+use crate::host::{Host, State};
+use crate::network::{Dial, Traffic};
+use crate::stream::{ConnectionId, Segment, Side};
+use crate::trace::Entry;
+use crate::world::{World, address};
+
+impl World {
+    pub(crate) fn happen(&mut self, occurrence: Occurrence) {
+        match occurrence {
+            Occurrence::Wake { node, generation } => self.wake(node as usize, generation),
+            Occurrence::Op(op) => self.apply(*op),
+            input => {
+                if let Some(node) = self.input(input) {
+                    self.drain(node, false);
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, node: usize, generation: u32) {
+        let now = self.now;
+        let host = &mut self.hosts[node];
+        // The deadline of a paused node is looked at when it goes on.
+        if !host.alarm.ring(generation) || host.state != State::Running {
+            return;
+        }
+        let deadline = host.alarm.deadline();
+        if deadline > now {
+            self.set_alarm(node, Some(deadline));
+        } else {
+            self.tick(node);
+        }
+    }
+
+    fn tick(&mut self, node: usize) {
+        let now = self.now;
+        self.hosts[node].usage.ticks += 1;
+        self.trace.add(Entry::Tick, now.as_nanos(), node, 0);
+        if let Some(it) = self.hosts[node].running() {
+            it.handle_tick(now);
+        }
+        self.drain(node, true);
+    }
+
+    fn set_alarm(&mut self, node: usize, deadline: Option<Instant>) {
+        if let Some((at, generation)) = self.hosts[node].alarm.set(deadline) {
+            let wake = Occurrence::Wake {
+                node: node as u32,
+                generation,
+            };
+            self.queue.push(at.as_nanos(), wake);
+        }
+    }
+
+    /// Hands a datagram or a segment to its node, or puts it aside for one that is paused. Answers
+    /// the node that has something to do now.
+    fn input(&mut self, occurrence: Occurrence) -> Option<usize> {
+        match occurrence {
+            Occurrence::Datagram { from, to, payload } => {
+                self.datagram(from as usize, to as usize, payload)
+            }
+            Occurrence::Segment { connection, to } => self.segment(connection, to),
+            Occurrence::Wake { .. } | Occurrence::Op(_) => None,
+        }
+    }
+
+    fn datagram(&mut self, from: usize, to: usize, payload: Vec<u8>) -> Option<usize> {
+        let now = self.now;
+        let host = &mut self.hosts[to];
+        match host.state {
+            State::Paused if host.backlog_datagrams < Host::SOCKET_BUFFER => {
+                host.backlog_datagrams += 1;
+                let (from, to) = (from as u32, to as u32);
+                host.backlog
+                    .push_back(Occurrence::Datagram { from, to, payload });
+                return None;
+            }
+            State::Running => {}
+            State::Paused | State::Down | State::Left => {
+                host.usage.datagrams_dropped += 1;
+                self.pool.give(payload);
+                return None;
+            }
+        }
+        host.usage.datagrams_received += 1;
+        host.usage.datagram_bytes_received += payload.len() as u64;
+        self.trace
+            .add(Entry::Datagram, now.as_nanos(), to, from as u64);
+        self.trace.bytes(&payload);
+        if let Some(node) = host.running() {
+            node.handle_datagram(address(from), &payload, now);
+        }
+        self.pool.give(payload);
+        Some(to)
+    }
+
+    /// On a resumed node: reads a bounded number of inputs, then ticks, until nothing waits.
+    pub(crate) fn work_off_backlog(&mut self, node: usize) {
+        let mut waiting = std::mem::take(&mut self.hosts[node].backlog);
+        self.hosts[node].backlog_datagrams = 0;
+        loop {
+            let batch = waiting.len().min(Host::INPUTS_PER_WAKE);
+            for occurrence in waiting.drain(..batch) {
+                self.input(occurrence);
+            }
+            // Draining first lets the node say what its deadline is after those inputs.
+            self.drain(node, false);
+            let host = &self.hosts[node];
+            if host.state == State::Running && host.alarm.deadline() <= self.now {
+                self.tick(node);
+            }
+            if waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    // Actions.
+
+    /// Carries out what a node asks for, until it waits.
+    pub(crate) fn drain(&mut self, node: usize, ticked: bool) {
+        let now = self.now.as_nanos();
+        let mut buffer = self.pool.take();
+        loop {
+            buffer.clear();
+            let Some(it) = self.hosts[node].running() else {
+                break;
+            };
+            match it.poll_action(&mut buffer) {
+                Action::SendDatagram { to } => {
+                    let payload = std::mem::replace(&mut buffer, self.pool.take());
+                    self.send_datagram(node, to, payload);
+                }
+                Action::OpenStream { id, to } => {
+                    self.trace.add(Entry::OpenStream, now, node, id.as_u64());
+                    self.open_stream(node, id, to);
+                }
+                Action::WriteStream { id } => {
+                    self.trace.add(Entry::WriteStream, now, node, id.as_u64());
+                    self.trace.bytes(&buffer);
+                    let payload = std::mem::replace(&mut buffer, self.pool.take());
+                    self.write_stream(node, id, payload);
+                }
+                Action::CloseStream { id, abort } => {
+                    self.trace.add(Entry::CloseStream, now, node, id.as_u64());
+                    self.close_stream(node, id, abort);
+                }
+                Action::Event(event) => {
+                    self.trace.add(Entry::Event, now, node, 0);
+                    self.trace.event(&event);
+                    self.views_changed |= matches!(event, Event::Member(_));
+                    self.observe(node, What::Event(&event));
+                }
+                Action::Done { id, outcome } => {
+                    self.trace.add(Entry::Done, now, node, id.as_u64());
+                    if let Outcome::Join { contacted, .. } = &outcome {
+                        self.retry_join(node, !contacted.is_empty());
+                    }
+                    self.hosts[node].outcomes.push((id, outcome));
+                }
+                Action::Wait(until) => {
+                    self.wait(node, until, ticked);
+                    break;
+                }
+            }
+        }
+        self.pool.give(buffer);
+    }
+
+    fn wait(&mut self, node: usize, until: Option<Instant>, ticked: bool) {
+        let number = until.map_or(u64::MAX, Instant::as_nanos);
+        self.trace
+            .add(Entry::Wait, self.now.as_nanos(), node, number);
+        self.observe(node, What::Waits { until, ticked });
+        self.set_alarm(node, until);
+        if until.is_none() && self.hosts[node].leaving {
+            self.end(node, State::Left);
+        }
+    }
+
+    fn send_datagram(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>) {
+        let now = self.now.as_nanos();
+        self.trace
+            .add(Entry::SendDatagram, now, from, payload.len() as u64);
+        self.trace.bytes(&payload);
+        self.observe(
+            from,
+            What::Datagram {
+                to,
+                bytes: &payload,
+            },
+        );
+        let target = self.node_at(to);
+        let host = &mut self.hosts[from];
+        host.usage.datagrams_sent += 1;
+        host.usage.datagram_bytes_sent += payload.len() as u64;
+        let nth = host.nth_sent(self.now);
+        let fate = target.map(|to| {
+            (
+                to,
+                self.network.datagram((from, to), payload.len(), now, nth),
+            )
+        });
+        let Some((to, [Some(first), second])) = fate else {
+            self.hosts[from].usage.datagrams_lost += 1;
+            return self.pool.give(payload);
+        };
+        let (from, to) = (from as u32, to as u32);
+        if let Some(second) = second {
+            let mut copy = self.pool.take();
+            copy.extend_from_slice(&payload);
+            let twin = Occurrence::Datagram {
+                from,
+                to,
+                payload: copy,
+            };
+            self.queue.push(now.saturating_add(second), twin);
+        }
+        let arrival = Occurrence::Datagram { from, to, payload };
+        self.queue.push(now.saturating_add(first), arrival);
+    }
+
+    fn open_stream(&mut self, node: usize, id: StreamId, to: SocketAddr) {
+        self.hosts[node].usage.streams_opened += 1;
+        let Some(target) = self.node_at(to) else {
+            let now = self.now;
+            self.trace
+                .add(Entry::Stream, now.as_nanos(), node, id.as_u64());
+            if let Some(it) = self.hosts[node].running() {
+                it.handle_stream(id, StreamInput::Failed(StreamFailure::Unreachable), now);
+            }
+            return;
+        };
+        let connection = self.streams.open(node, id, target);
+        self.hosts[node]
+            .streams
+            .insert(id, (connection, Side::Dialer));
+        self.send_segment(connection, Side::Target, Segment::Dial);
+    }
+
+    fn write_stream(&mut self, node: usize, id: StreamId, payload: Vec<u8>) {
+        let host = &mut self.hosts[node];
+        let Some(&(connection, side)) = host.streams.get(&id) else {
+            return self.pool.give(payload);
+        };
+        host.usage.stream_bytes_sent += payload.len() as u64;
+        self.send_segment(connection, side.other(), Segment::Data(payload));
+    }
+
+    fn close_stream(&mut self, node: usize, id: StreamId, abort: bool) {
+        let Some((connection, side)) = self.hosts[node].streams.remove(&id) else {
+            return;
+        };
+        self.streams.close(connection, side, abort);
+        let last = if abort {
+            Segment::Reset
+        } else {
+            Segment::Finish
+        };
+        self.send_segment(connection, side.other(), last);
+    }
+
+    pub(crate) fn send_segment(&mut self, connection: ConnectionId, to: Side, segment: Segment) {
+        let Some(receiver) = self.streams.node(connection, to) else {
+            return;
+        };
+        let Some(sender) = self.streams.node(connection, to.other()) else {
+            return;
+        };
+        let now = self.now.as_nanos();
+        let nth = self.hosts[sender].nth_sent(self.now);
+        let delay = self.network.segment((sender, receiver), now, nth);
+        if let Some(at) = self
+            .streams
+            .send(connection, to, segment, now.saturating_add(delay))
+        {
+            self.queue.push(at, Occurrence::Segment { connection, to });
+        }
+    }
+
+    // Segments.
+
+    /// The event of a lane has come: hands over its head, unless that cannot get through now.
+    fn segment(&mut self, connection: ConnectionId, to: Side) -> Option<usize> {
+        let receiver = self.streams.node(connection, to)?;
+        let sender = self.streams.node(connection, to.other())?;
+        if self.hosts[receiver].state == State::Paused {
+            let held = Occurrence::Segment { connection, to };
+            self.hosts[receiver].backlog.push_back(held);
+            return None;
+        }
+        let passes = self.network.passes(sender, receiver, Traffic::Streams);
+        let touched = match self.streams.head(connection, to) {
+            None => false,
+            Some((at, _)) if at > self.now.as_nanos() => false,
+            Some((_, Segment::Dial)) if self.network.dial(sender, receiver) == Dial::Refused => {
+                self.streams.take(connection, to);
+                self.send_refusal(connection);
+                false
+            }
+            // Nobody sends a reset again.
+            Some((_, Segment::Reset)) if !passes => {
+                self.streams.take(connection, to);
+                false
+            }
+            Some(_) if !passes => {
+                let pause = self.streams.stall(connection, to)?;
+                let at = self.now.as_nanos().saturating_add(pause);
+                self.queue.push(at, Occurrence::Segment { connection, to });
+                return None;
+            }
+            Some(_) => {
+                let segment = self.streams.take(connection, to)?;
+                self.arrive(connection, to, receiver, segment)
+            }
+        };
+        if let Some(at) = self.streams.next(connection, to) {
+            self.queue.push(at, Occurrence::Segment { connection, to });
+        }
+        self.streams.release_if_done(connection);
+        touched.then_some(receiver)
+    }
+
+    /// A segment arrives. Answers whether the node was told something.
+    fn arrive(
+        &mut self,
+        connection: ConnectionId,
+        to: Side,
+        receiver: usize,
+        segment: Segment,
+    ) -> bool {
+        let end = self.streams.end(connection, to);
+        match (segment, end) {
+            (Segment::Dial, _) => self.accept(connection, receiver),
+            (Segment::Accepted, Some(id)) => self.tell(receiver, id, StreamInput::Opened),
+            (Segment::Finish, Some(id)) => self.tell(receiver, id, StreamInput::Finished),
+            (Segment::Refused, Some(id)) => {
+                self.broken(connection, to, receiver, id, StreamFailure::Refused)
+            }
+            (Segment::Reset, Some(id)) => {
+                self.broken(connection, to, receiver, id, StreamFailure::Reset)
+            }
+            (Segment::Data(payload), Some(id)) => {
+                for chunk in payload.chunks(self.stream_chunk) {
+                    self.tell(receiver, id, StreamInput::Data(chunk));
+                }
+                self.hosts[receiver].usage.stream_bytes_received += payload.len() as u64;
+                self.pool.give(payload);
+                true
+            }
+            // Data for an end that is closed: the machine answers in its place.
+            (Segment::Data(payload), None) => {
+                self.pool.give(payload);
+                if self.streams.end(connection, to.other()).is_some() {
+                    self.send_segment(connection, to.other(), Segment::Reset);
+                }
+                false
+            }
+            (Segment::Accepted | Segment::Finish | Segment::Refused | Segment::Reset, None) => {
+                false
+            }
+        }
+    }
+
+    fn accept(&mut self, connection: ConnectionId, target: usize) -> bool {
+        let now = self.now;
+        let dialer = self
+            .streams
+            .node(connection, Side::Dialer)
+            .unwrap_or_default();
+        // Some port of the dialer other than the one it listens on.
+        let from = SocketAddr::new(
+            address(dialer).ip(),
+            49_152 + (now.as_nanos() % 16_384) as u16,
+        );
+        let Some(node) = self.hosts[target].running() else {
+            self.send_refusal(connection);
+            return false;
+        };
+        let accepted = node.accept_stream(from, now);
+        let number = accepted.map_or(u64::MAX, StreamId::as_u64);
+        self.trace
+            .add(Entry::Accept, now.as_nanos(), target, number);
+        self.send_segment(connection, Side::Dialer, Segment::Accepted);
+        if let Some(id) = accepted {
+            self.streams.accept(connection, id);
+            self.hosts[target]
+                .streams
+                .insert(id, (connection, Side::Target));
+        } else {
+            // The operating system took it, and the node closes it unread.
+            self.send_segment(connection, Side::Dialer, Segment::Reset);
+        }
+        true
+    }
+
+    fn send_refusal(&mut self, connection: ConnectionId) {
+        self.send_segment(connection, Side::Dialer, Segment::Refused);
+    }
+
+    fn broken(
+        &mut self,
+        connection: ConnectionId,
+        side: Side,
+        node: usize,
+        id: StreamId,
+        why: StreamFailure,
+    ) -> bool {
+        self.hosts[node].streams.remove(&id);
+        self.streams.close(connection, side, true);
+        self.tell(node, id, StreamInput::Failed(why))
+    }
+
+    fn tell(&mut self, node: usize, id: StreamId, input: StreamInput<'_>) -> bool {
+        let now = self.now;
+        self.trace
+            .add(Entry::Stream, now.as_nanos(), node, id.as_u64());
+        match input {
+            StreamInput::Data(bytes) => self.trace.bytes(bytes),
+            other => self.trace.bytes(format!("{other:?}").as_bytes()),
+        }
+        if let Some(it) = self.hosts[node].running() {
+            it.handle_stream(id, input, now);
+        }
+        true
+    }
+}

@@ -1,0 +1,76 @@
+//! What the queue holds, and what can be asked of a world.
+
+use serf_core::Tags;
+
+use crate::network::{Cut, CutId};
+use crate::stream::{ConnectionId, Side};
+
+/// One entry of the event queue.
+#[derive(Debug, Clone)]
+pub(crate) enum Occurrence {
+    /// A node's deadline, unless it has changed since.
+    Wake { node: u32, generation: u32 },
+    /// A datagram arrives.
+    Datagram {
+        from: u32,
+        to: u32,
+        payload: Vec<u8>,
+    },
+    /// The next segment of a stream arrives.
+    Segment { connection: ConnectionId, to: Side },
+    /// The operator, or fate, does something.
+    Op(Box<Op>),
+}
+
+/// Something that is done to a world from outside: a command of an operator, or a fault. Nodes
+/// are named by their index.
+///
+/// An operation that makes no sense in the present state of a node (crashing one that is down,
+/// a command to one that has left) does nothing.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
+    Start(usize),
+    /// The node's process ends without a word. Its peers' open streams to it break.
+    Crash(usize),
+    /// The node stops running but stays in memory; what arrives waits.
+    Pause(usize),
+    /// A paused node goes on.
+    Resume(usize),
+    /// The node joins the cluster of the others.
+    Join {
+        /// Which node.
+        node: usize,
+        /// Whom it asks.
+        seeds: Vec<usize>,
+        /// Whether it asks again, once a second, until somebody answers.
+        retry: bool,
+    },
+    /// The node leaves the cluster, then ends.
+    Leave(usize),
+    /// The node is told to treat a failed member as gone.
+    ForceLeave {
+        /// The node that is told.
+        node: usize,
+        /// The member.
+        member: String,
+        /// Whether to forget the member altogether.
+        prune: bool,
+    },
+    /// The node's tags are replaced.
+    SetTags {
+        /// Which node.
+        node: usize,
+        /// The new tags.
+        tags: Tags,
+    },
+    /// The network breaks.
+    Cut(Cut),
+    /// One break is mended.
+    Heal(CutId),
+    /// Every break is mended.
+    HealAll,
+}
+
+const _: () = assert!(size_of::<Occurrence>() <= 32, "an event is four words");

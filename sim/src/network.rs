@@ -1,0 +1,327 @@
+//! Which link leads from one node to another, and what is cut.
+
+use std::collections::BTreeMap;
+
+use crate::link::Link;
+use crate::rng::Draws;
+
+/// What a [`Cut`] stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Datagrams and streams.
+    All,
+    /// Datagrams only: UDP is filtered, TCP is not.
+    Datagrams,
+    /// Streams only.
+    Streams,
+}
+
+/// A fault of the network between two sets of nodes, from [`World::cut`](crate::World::cut) until
+/// it is healed.
+///
+/// Packets that are already under way still arrive. Streams that are open stall and go on when
+/// the cut is healed, unless a node gave up first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    from: NodeSet,
+    to: NodeSet,
+    both_ways: bool,
+    traffic: Traffic,
+    refuse: bool,
+}
+
+impl Cut {
+    /// Nothing passes between `one` and `other`, either way. Nodes in both sets are cut off from
+    /// both.
+    pub fn between(
+        one: impl IntoIterator<Item = usize>,
+        other: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        Self {
+            from: one.into_iter().collect(),
+            to: other.into_iter().collect(),
+            both_ways: true,
+            traffic: Traffic::All,
+            refuse: false,
+        }
+    }
+
+    /// Nothing passes from `from` to `to`; the way back is open.
+    pub fn one_way(
+        from: impl IntoIterator<Item = usize>,
+        to: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        Self {
+            both_ways: false,
+            ..Self::between(from, to)
+        }
+    }
+
+    /// Only this kind of traffic is stopped.
+    #[must_use]
+    pub fn only(mut self, traffic: Traffic) -> Self {
+        self.traffic = traffic;
+        self
+    }
+
+    /// New streams are refused at once, as by a firewall that rejects, rather than swallowed.
+    #[must_use]
+    pub fn refusing(mut self) -> Self {
+        self.refuse = true;
+        self
+    }
+
+    fn stops(&self, from: usize, to: usize, traffic: Traffic) -> bool {
+        (self.traffic == Traffic::All || self.traffic == traffic)
+            && (self.from.contains(from) && self.to.contains(to)
+                || self.both_ways && self.from.contains(to) && self.to.contains(from))
+    }
+}
+
+/// Names a [`Cut`] for [`World::heal`](crate::World::heal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CutId(u32);
+
+/// A set of node indices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct NodeSet(Vec<u64>);
+
+impl NodeSet {
+    fn contains(&self, node: usize) -> bool {
+        self.0
+            .get(node / 64)
+            .is_some_and(|word| word >> (node % 64) & 1 == 1)
+    }
+}
+
+impl FromIterator<usize> for NodeSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(nodes: I) -> Self {
+        let mut words = Vec::new();
+        for node in nodes {
+            if words.len() <= node / 64 {
+                words.resize(node / 64 + 1, 0);
+            }
+            words[node / 64] |= 1 << (node % 64);
+        }
+        Self(words)
+    }
+}
+
+/// The network of a world.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    seed: u64,
+    default: Link,
+    /// Links that differ from the default.
+    links: BTreeMap<(usize, usize), Link>,
+    cuts: Vec<(CutId, Cut)>,
+    next_cut: u32,
+}
+
+/// What becomes of an attempt to open a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dial {
+    /// It gets through.
+    Passes,
+    /// It is swallowed.
+    Stalls,
+    /// It is answered with a refusal.
+    Refused,
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64, default: Link) -> Self {
+        Self {
+            seed,
+            default,
+            links: BTreeMap::new(),
+            cuts: Vec::new(),
+            next_cut: 0,
+        }
+    }
+
+    pub(crate) fn set_default(&mut self, link: Link) {
+        self.default = link;
+    }
+
+    pub(crate) fn set_link(&mut self, from: usize, to: usize, link: Link) {
+        self.links.insert((from, to), link);
+    }
+
+    pub(crate) fn cut(&mut self, cut: Cut) -> CutId {
+        let id = CutId(self.next_cut);
+        self.next_cut += 1;
+        self.cuts.push((id, cut));
+        id
+    }
+
+    pub(crate) fn heal(&mut self, id: CutId) {
+        self.cuts.retain(|(other, _)| *other != id);
+    }
+
+    pub(crate) fn heal_all(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// True if traffic of this kind gets from one node to the other. `All` asks for both kinds.
+    pub(crate) fn passes(&self, from: usize, to: usize, traffic: Traffic) -> bool {
+        !self.cuts.iter().any(|(_, cut)| match traffic {
+            Traffic::All => {
+                cut.stops(from, to, Traffic::Datagrams) || cut.stops(from, to, Traffic::Streams)
+            }
+            one => cut.stops(from, to, one),
+        })
+    }
+
+    pub(crate) fn dial(&self, from: usize, to: usize) -> Dial {
+        let mut stops = self
+            .cuts
+            .iter()
+            .filter(|(_, cut)| cut.stops(from, to, Traffic::Streams))
+            .peekable();
+        if stops.peek().is_none() {
+            Dial::Passes
+        } else if stops.all(|(_, cut)| cut.refuse) {
+            Dial::Refused
+        } else {
+            Dial::Stalls
+        }
+    }
+
+    /// When a datagram arrives, as nanoseconds from now; `nth` counts what `from` sent at `now`.
+    pub(crate) fn datagram(
+        &self,
+        (from, to): (usize, usize),
+        len: usize,
+        now: u64,
+        nth: u32,
+    ) -> [Option<u64>; 2] {
+        if !self.passes(from, to, Traffic::Datagrams) {
+            return [None, None];
+        }
+        self.link(from, to)
+            .datagram(len, &mut self.draws(from, to, now, nth))
+    }
+
+    /// When a piece of a stream arrives, as nanoseconds from now.
+    pub(crate) fn segment(&self, (from, to): (usize, usize), now: u64, nth: u32) -> u64 {
+        self.link(from, to)
+            .segment(&mut self.draws(from, to, now, nth))
+    }
+
+    /// Assigns nodes to groups such that two are in one group if and only if no cut tells them
+    /// apart, and answers the group of each.
+    pub(crate) fn groups(&self, nodes: usize) -> Vec<usize> {
+        let mut seen = BTreeMap::new();
+        (0..nodes)
+            .map(|node| {
+                let sides: Vec<(bool, bool)> = self
+                    .cuts
+                    .iter()
+                    .map(|(_, cut)| (cut.from.contains(node), cut.to.contains(node)))
+                    .collect();
+                let next = seen.len();
+                *seen.entry(sides).or_insert(next)
+            })
+            .collect()
+    }
+
+    fn link(&self, from: usize, to: usize) -> &Link {
+        if self.links.is_empty() {
+            return &self.default;
+        }
+        self.links.get(&(from, to)).unwrap_or(&self.default)
+    }
+
+    fn draws(&self, from: usize, to: usize, now: u64, nth: u32) -> Draws {
+        Draws::new(self.seed, from as u32, to as u32, now, nth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        Network::new(1, Link::lan())
+    }
+
+    #[test]
+    fn a_partition_stops_both_ways_and_only_across() {
+        let mut network = network();
+        let id = network.cut(Cut::between(0..2, 2..4));
+        assert!(!network.passes(0, 2, Traffic::Datagrams));
+        assert!(!network.passes(2, 0, Traffic::Streams));
+        assert!(network.passes(0, 1, Traffic::All));
+        assert!(network.passes(2, 3, Traffic::All));
+        assert!(network.passes(0, 9, Traffic::All));
+        network.heal(id);
+        assert!(network.passes(0, 2, Traffic::All));
+    }
+
+    #[test]
+    fn a_one_way_cut_leaves_the_way_back_open() {
+        let mut network = network();
+        network.cut(Cut::one_way([0], 1..3));
+        assert!(!network.passes(0, 1, Traffic::Datagrams));
+        assert!(network.passes(1, 0, Traffic::All));
+        assert_eq!(network.datagram((0, 1), 10, 0, 0), [None, None]);
+        assert!(network.datagram((1, 0), 10, 0, 0)[0].is_some());
+    }
+
+    #[test]
+    fn a_cut_can_stop_one_kind_of_traffic() {
+        let mut network = network();
+        network.cut(Cut::between([0], [1]).only(Traffic::Datagrams));
+        assert!(!network.passes(0, 1, Traffic::Datagrams));
+        assert!(network.passes(0, 1, Traffic::Streams));
+        assert!(!network.passes(0, 1, Traffic::All));
+        assert_eq!(network.dial(0, 1), Dial::Passes);
+    }
+
+    #[test]
+    fn dials_stall_unless_every_cut_refuses() {
+        let mut network = network();
+        let refusing = Cut::between([0], [1]).only(Traffic::Streams).refusing();
+        network.cut(refusing);
+        assert_eq!(network.dial(1, 0), Dial::Refused);
+        let silent = network.cut(Cut::one_way([1], [0]));
+        assert_eq!(network.dial(1, 0), Dial::Stalls);
+        network.heal(silent);
+        assert_eq!(network.dial(1, 0), Dial::Refused);
+    }
+
+    #[test]
+    fn overlapping_cuts_heal_one_by_one() {
+        let mut network = network();
+        let first = network.cut(Cut::between([0], [1]));
+        network.cut(Cut::between([0], [1]));
+        network.heal(first);
+        assert!(!network.passes(0, 1, Traffic::All));
+        network.heal_all();
+        assert!(network.passes(0, 1, Traffic::All));
+    }
+
+    #[test]
+    fn nodes_that_no_cut_tells_apart_share_a_group() {
+        let mut network = network();
+        network.cut(Cut::between(0..2, 2..5));
+        network.cut(Cut::one_way([4], [0]));
+        assert_eq!(network.groups(6), [0, 1, 2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn one_link_may_differ_from_the_rest() {
+        let mut network = network();
+        network.set_link(
+            0,
+            1,
+            Link {
+                mtu: 10,
+                ..Link::lan()
+            },
+        );
+        assert_eq!(network.datagram((0, 1), 11, 0, 0), [None, None]);
+        assert!(network.datagram((1, 0), 11, 0, 0)[0].is_some());
+    }
+}

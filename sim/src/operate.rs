@@ -1,0 +1,265 @@
+//! What can be done to a world from outside: commands and faults.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serf_core::{CommandError, CommandId, Instant, Node, Params, Tags};
+
+use crate::check::What;
+use crate::event::{Occurrence, Op};
+use crate::host::State;
+use crate::link::Link;
+use crate::network::{Cut, CutId};
+use crate::rng::{Domain, derive};
+use crate::stream::Segment;
+use crate::trace::Entry;
+use crate::world::{World, address};
+
+impl World {
+    // Nodes.
+
+    /// Adds a node with the settings of the world. It is down until it is started.
+    pub fn add(&mut self) -> usize {
+        self.push_host(self.params.clone())
+    }
+
+    /// Gives a node other settings, from its next start on.
+    pub fn set_params(&mut self, node: usize, params: Params) {
+        self.hosts[node].params = params;
+    }
+
+    /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
+    /// It knows nobody until it joins. A node that runs is not touched.
+    pub fn start(&mut self, node: usize) {
+        let host = &mut self.hosts[node];
+        if !matches!(host.state, State::Down | State::Left) {
+            return;
+        }
+        let seed = derive(self.seed, Domain::Node, node as u64, host.starts);
+        host.starts += 1;
+        host.state = State::Running;
+        host.leaving = false;
+        host.seeds.clear();
+        let identity = host.identity.clone();
+        let params = host.params.clone();
+        host.node = Some(
+            Node::new(identity, params.clone(), seed, self.now)
+                .expect("the identities of a world are in order")
+                .with_pool(self.profiles.clone()),
+        );
+        self.note_op(node, 1);
+        self.observe(node, What::Started { params: &params });
+        self.drain(node, false);
+    }
+
+    /// Ends a node without a word: its memory is lost, peers find their streams to it broken.
+    /// Datagrams that it sent before still arrive.
+    pub fn crash(&mut self, node: usize) {
+        if matches!(self.state(node), State::Running | State::Paused) {
+            self.note_op(node, 2);
+            self.end(node, State::Down);
+            self.hosts[node].node = None;
+        }
+    }
+
+    /// [`World::crash`], then [`World::start`] in the same instant.
+    pub fn restart(&mut self, node: usize) {
+        self.crash(node);
+        self.start(node);
+    }
+
+    /// Stops a running node in mid-air, as a debugger or a hypervisor does. What arrives waits
+    /// for it, as far as a socket buffer holds.
+    pub fn pause(&mut self, node: usize) {
+        if self.state(node) == State::Running {
+            self.note_op(node, 3);
+            self.hosts[node].state = State::Paused;
+        }
+    }
+
+    /// Lets a paused node go on. As a good adapter does, it first reads what has arrived (a
+    /// bounded number of inputs at a time), and only then looks at the clock.
+    pub fn resume(&mut self, node: usize) {
+        if self.state(node) != State::Paused {
+            return;
+        }
+        self.note_op(node, 4);
+        self.hosts[node].state = State::Running;
+        self.work_off_backlog(node);
+    }
+
+    // Commands.
+
+    /// Tells a node to join the cluster of the others.
+    ///
+    /// # Errors
+    /// Those of [`Node::join`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn join(&mut self, node: usize, seeds: &[usize]) -> Result<CommandId, CommandError> {
+        let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| address(*seed)).collect();
+        self.command(node, 5, |it, now| it.join(&addresses, now))
+    }
+
+    /// Tells a node to leave; once it has, it ends.
+    ///
+    /// # Errors
+    /// Those of [`Node::leave`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn leave(&mut self, node: usize) -> Result<CommandId, CommandError> {
+        // Set before the command is drained: a node that knows nobody ends at once.
+        let before = std::mem::replace(&mut self.hosts[node].leaving, true);
+        let accepted = self.command(node, 6, Node::leave);
+        if accepted.is_err() {
+            self.hosts[node].leaving = before;
+        }
+        accepted
+    }
+
+    /// Tells a node to treat a failed member as gone and, with `prune`, to forget it.
+    ///
+    /// # Errors
+    /// Those of [`Node::force_leave`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn force_leave(
+        &mut self,
+        node: usize,
+        member: &str,
+        prune: bool,
+    ) -> Result<CommandId, CommandError> {
+        self.command(node, 7, |it, now| it.force_leave(member, prune, now))
+    }
+
+    /// Replaces the tags of a node, until it is restarted.
+    ///
+    /// # Errors
+    /// Those of [`Node::set_tags`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn set_tags(&mut self, node: usize, tags: &Tags) -> Result<CommandId, CommandError> {
+        self.command(node, 8, |it, now| it.set_tags(tags, now))
+    }
+
+    // The network.
+
+    /// Replaces all links except those set by [`World::set_link`].
+    pub fn set_links(&mut self, link: Link) {
+        self.network.set_default(link);
+    }
+
+    /// Replaces the link from one node to another, in this direction.
+    pub fn set_link(&mut self, from: usize, to: usize, link: Link) {
+        self.network.set_link(from, to, link);
+    }
+
+    /// Breaks the network until the cut is healed. Cuts add up.
+    pub fn cut(&mut self, cut: Cut) -> CutId {
+        self.views_changed = true;
+        self.network.cut(cut)
+    }
+
+    /// Breaks the network for some time.
+    pub fn cut_for(&mut self, cut: Cut, time: Duration) -> CutId {
+        let id = self.cut(cut);
+        self.schedule(time, Op::Heal(id));
+        id
+    }
+
+    /// Mends what one cut broke. A cut that was healed before stays healed.
+    pub fn heal(&mut self, cut: CutId) {
+        self.views_changed = true;
+        self.network.heal(cut);
+    }
+
+    /// Mends everything.
+    pub fn heal_all(&mut self) {
+        self.views_changed = true;
+        self.network.heal_all();
+    }
+
+    // Later.
+
+    /// Has something happen after this much time.
+    pub fn schedule(&mut self, after: Duration, op: Op) {
+        let at = self.now + after;
+        self.queue.push(at.as_nanos(), Occurrence::Op(Box::new(op)));
+    }
+
+    /// Has something happen now. Unlike the methods it does not tell whether a node refused.
+    pub fn apply(&mut self, op: Op) {
+        match op {
+            Op::Start(node) => self.start(node),
+            Op::Crash(node) => self.crash(node),
+            Op::Pause(node) => self.pause(node),
+            Op::Resume(node) => self.resume(node),
+            Op::Join { node, seeds, retry } => {
+                if retry {
+                    self.hosts[node].seeds.clone_from(&seeds);
+                }
+                drop(self.join(node, &seeds));
+            }
+            Op::Leave(node) => drop(self.leave(node)),
+            Op::ForceLeave {
+                node,
+                member,
+                prune,
+            } => {
+                drop(self.force_leave(node, &member, prune));
+            }
+            Op::SetTags { node, tags } => drop(self.set_tags(node, &tags)),
+            Op::Cut(cut) => drop(self.cut(cut)),
+            Op::Heal(id) => self.heal(id),
+            Op::HealAll => self.heal_all(),
+        }
+    }
+
+    fn command(
+        &mut self,
+        node: usize,
+        number: u64,
+        run: impl FnOnce(&mut Node, Instant) -> Result<CommandId, CommandError>,
+    ) -> Result<CommandId, CommandError> {
+        let now = self.now;
+        let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
+        let id = run(running, now)?;
+        self.note_op(node, number);
+        self.drain(node, false);
+        Ok(id)
+    }
+
+    fn note_op(&mut self, node: usize, number: u64) {
+        self.views_changed = true;
+        self.trace.add(Entry::Op, self.now.as_nanos(), node, number);
+    }
+
+    /// Takes the machine's side of the end of a process: its sockets close.
+    pub(crate) fn end(&mut self, node: usize, state: State) {
+        let host = &mut self.hosts[node];
+        host.state = state;
+        host.leaving = false;
+        host.backlog_datagrams = 0;
+        let backlog = std::mem::take(&mut host.backlog);
+        let streams = std::mem::take(&mut host.streams);
+        for (connection, side) in streams.into_values() {
+            self.streams.close(connection, side, true);
+            self.send_segment(connection, side.other(), Segment::Reset);
+        }
+        // Segments that waited in the backlog are dealt with as those that find nobody.
+        for occurrence in backlog {
+            match occurrence {
+                Occurrence::Datagram { payload, .. } => self.pool.give(payload),
+                other => self.happen(other),
+            }
+        }
+        self.views_changed = true;
+    }
+
+    /// A join reached nobody: asks again in a second, if that was wished.
+    pub(crate) fn retry_join(&mut self, node: usize, contacted: bool) {
+        let seeds = std::mem::take(&mut self.hosts[node].seeds);
+        if !contacted && !seeds.is_empty() {
+            let mut rng = crate::rng::generator(self.seed, Domain::Operator, node as u64);
+            let pause = 1_000_000_000 + crate::rng::below(&mut rng, 500_000_000);
+            let op = Op::Join {
+                node,
+                seeds,
+                retry: true,
+            };
+            self.schedule(Duration::from_nanos(pause), op);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The event queue: what happens next, and among simultaneous things, what was asked for first.
+//!
+//! A hierarchical timing wheel over nanoseconds: eleven levels of 64 slots, each slot a list.
+//! A time lives on the level of the highest base-64 digit in which it differs from the cursor
+//! (the time of the last event taken), in the slot named by that digit. So the place of an entry
+//! is a function of its time and the cursor alone; equal times always share a list, and lists keep
+//! their order. That makes the queue first-in first-out among equals without sequence numbers.
+//!
+//! Taking the next event empties the first occupied slot of the lowest occupied level onto lower
+//! levels, after moving the cursor to the earliest time in it. An entry moves at most once per
+//! level, and entries are relinked rather than copied.
+
+/// 64 slots on a level: one word of occupancy.
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
+const NONE: u32 = u32::MAX;
+
+/// Entries ordered by (time, order of insertion). Times are nanoseconds and never lie before the
+/// last one taken.
+#[derive(Debug, Clone)]
+pub struct Queue<T> {
+    /// No pending entry is earlier than this.
+    cursor: u64,
+    /// One bit per level that has entries.
+    levels: u16,
+    /// One bit per slot that has entries.
+    occupied: [u64; LEVELS],
+    lists: Box<[[List; SLOTS]; LEVELS]>,
+    cells: Vec<Cell<T>>,
+    /// Head of the list of unused cells.
+    free: u32,
+    len: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Cell<T> {
+    at: u64,
+    next: u32,
+    item: Option<T>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Queue<T> {
+    /// An empty queue, its clock at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let empty = List {
+            head: NONE,
+            tail: NONE,
+        };
+        Self {
+            cursor: 0,
+            levels: 0,
+            occupied: [0; LEVELS],
+            lists: Box::new([[empty; SLOTS]; LEVELS]),
+            cells: Vec::new(),
+            free: NONE,
+            len: 0,
+        }
+    }
+
+    /// How many entries are pending.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if nothing is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds an entry for `at` nanoseconds. A time before the last one taken counts as that one:
+    /// what is overdue happens next.
+    ///
+    /// # Panics
+    /// At four billion pending entries.
+    pub fn push(&mut self, at: u64, item: T) {
+        let at = at.max(self.cursor);
+        let cell = Cell {
+            at,
+            next: NONE,
+            item: Some(item),
+        };
+        let index = if self.free == NONE {
+            let index = u32::try_from(self.cells.len()).expect("memory ends before the index does");
+            self.cells.push(cell);
+            index
+        } else {
+            let index = self.free;
+            self.free = self.cells[index as usize].next;
+            self.cells[index as usize] = cell;
+            index
+        };
+        self.link(index, at);
+        self.len += 1;
+    }
+
+    /// Takes the earliest entry if it is due at or before `limit`, with its time.
+    pub fn pop_until(&mut self, limit: u64) -> Option<(u64, T)> {
+        loop {
+            if self.levels == 0 {
+                return None;
+            }
+            let level = self.levels.trailing_zeros() as usize;
+            let slot = self.occupied[level].trailing_zeros() as usize;
+            if self.earliest_in(level, slot) > limit {
+                return None;
+            }
+            let head = self.lists[level][slot].head;
+            if level == 0 {
+                return Some(self.take_head(slot, head));
+            }
+            let min = self.minimum(head);
+            if min > limit {
+                return None;
+            }
+            self.cursor = min;
+            self.spill(level, slot);
+        }
+    }
+
+    /// The start of the span of time that a slot stands for.
+    fn earliest_in(&self, level: usize, slot: usize) -> u64 {
+        let shift = level as u32 * BITS;
+        let above = u64::MAX.checked_shl(shift + BITS).unwrap_or(0);
+        self.cursor & above | (slot as u64) << shift
+    }
+
+    fn take_head(&mut self, slot: usize, head: u32) -> (u64, T) {
+        let cell = &mut self.cells[head as usize];
+        let item = cell.item.take().expect("a linked cell holds an item");
+        let at = cell.at;
+        let next = std::mem::replace(&mut cell.next, self.free);
+        self.free = head;
+        self.lists[0][slot].head = next;
+        if next == NONE {
+            self.vacate(0, slot);
+        }
+        self.cursor = at;
+        self.len -= 1;
+        (at, item)
+    }
+
+    fn minimum(&self, mut index: u32) -> u64 {
+        let mut min = u64::MAX;
+        while index != NONE {
+            let cell = &self.cells[index as usize];
+            min = min.min(cell.at);
+            index = cell.next;
+        }
+        min
+    }
+
+    /// Moves the entries of a slot to where they belong seen from the new cursor, in order.
+    fn spill(&mut self, level: usize, slot: usize) {
+        let mut index = self.lists[level][slot].head;
+        self.vacate(level, slot);
+        while index != NONE {
+            let cell = &mut self.cells[index as usize];
+            let next = std::mem::replace(&mut cell.next, NONE);
+            let at = cell.at;
+            self.link(index, at);
+            index = next;
+        }
+    }
+
+    fn vacate(&mut self, level: usize, slot: usize) {
+        self.lists[level][slot] = List {
+            head: NONE,
+            tail: NONE,
+        };
+        self.occupied[level] &= !(1 << slot);
+        if self.occupied[level] == 0 {
+            self.levels &= !(1 << level);
+        }
+    }
+
+    fn link(&mut self, index: u32, at: u64) {
+        // `| 1` puts a time equal to the cursor on level 0 without a branch.
+        let level = ((u64::BITS - 1 - ((at ^ self.cursor) | 1).leading_zeros()) / BITS) as usize;
+        let slot = (at >> (level as u32 * BITS)) as usize % SLOTS;
+        let list = &mut self.lists[level][slot];
+        if list.head == NONE {
+            list.head = index;
+            self.occupied[level] |= 1 << slot;
+            self.levels |= 1 << level;
+        } else {
+            self.cells[list.tail as usize].next = index;
+        }
+        list.tail = index;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn simultaneous_entries_come_out_in_the_order_they_went_in() {
+        let mut queue = Queue::new();
+        queue.push(1_000_000, 'a');
+        queue.push(5, 'x');
+        queue.push(1_000_000, 'b');
+        assert_eq!(queue.pop_until(u64::MAX), Some((5, 'x')));
+        queue.push(1_000_000, 'c');
+        let rest: String = std::iter::from_fn(|| queue.pop_until(u64::MAX))
+            .map(|(_, c)| c)
+            .collect();
+        assert_eq!(rest, "abc");
+    }
+
+    #[test]
+    fn nothing_comes_out_before_it_is_due() {
+        let mut queue = Queue::new();
+        queue.push(100, ());
+        queue.push(u64::MAX, ());
+        assert_eq!(queue.pop_until(99), None);
+        assert_eq!(queue.pop_until(100), Some((100, ())));
+        assert_eq!(queue.pop_until(u64::MAX - 1), None);
+        assert_eq!(queue.pop_until(u64::MAX), Some((u64::MAX, ())));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_is_overdue_happens_next() {
+        let mut queue = Queue::new();
+        queue.push(50, 1);
+        queue.pop_until(50);
+        queue.push(51, 2);
+        queue.push(10, 3);
+        assert_eq!(queue.pop_until(60), Some((50, 3)));
+        assert_eq!(queue.pop_until(60), Some((51, 2)));
+    }
+
+    proptest! {
+        /// The wheel against the obvious: a heap of (time, sequence).
+        #[test]
+        fn agrees_with_a_heap_of_times_and_sequence_numbers(
+            ops in prop::collection::vec((any::<bool>(), 0u32..63, any::<u64>()), 1..400)
+        ) {
+            let mut wheel = Queue::new();
+            let mut heap = BinaryHeap::new();
+            let mut now = 0u64;
+            for (seq, (push, magnitude, noise)) in ops.into_iter().enumerate() {
+                let ahead = noise & ((1 << magnitude) - 1);
+                if push {
+                    let at = now.saturating_add(ahead);
+                    wheel.push(at, seq);
+                    heap.push(Reverse((at, seq)));
+                } else {
+                    let limit = now.saturating_add(ahead);
+                    let due = heap.peek().is_some_and(|Reverse((at, _))| *at <= limit);
+                    let expected = due.then(|| heap.pop().expect("just peeked").0);
+                    prop_assert_eq!(wheel.pop_until(limit), expected);
+                    now = expected.map_or(limit, |(at, _)| at);
+                }
+                prop_assert_eq!(wheel.len(), heap.len());
+            }
+        }
+    }
+}

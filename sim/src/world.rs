@@ -1,0 +1,386 @@
+//! A world: nodes, the network between them, and the time in which everything happens.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool};
+
+use crate::builder::Builder;
+use crate::check::Truth;
+use crate::check::{Check, Observation, Views, What};
+use crate::event::Occurrence;
+use crate::failure::Failure;
+use crate::host::{Host, State, Usage};
+use crate::network::Network;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::stream::Streams;
+use crate::trace::{Trace, TraceHash};
+
+/// How often a condition that is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Thousands of nodes under virtual time.
+///
+/// Everything that happens follows from the seed and from what is called: the same calls on a
+/// world of the same seed have the same results, to the last bit, on every platform. Nodes are
+/// named by their index, in the order in which they were added. Node 0 has the name `node-0`
+/// and the address `10.0.0.1:7946`, and so on.
+///
+/// Time stands still except in the `run_` methods.
+pub struct World {
+    pub(crate) seed: u64,
+    pub(crate) now: Instant,
+    pub(crate) queue: Queue<Occurrence>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) params: Params,
+    pub(crate) network: Network,
+    pub(crate) streams: Streams,
+    pub(crate) pool: Pool,
+    /// One copy of each member's profile for all nodes.
+    pub(crate) profiles: ProfilePool,
+    pub(crate) trace: Trace,
+    pub(crate) checks: Vec<Box<dyn Check>>,
+    pub(crate) failure: Option<Failure>,
+    /// Whether anything has changed since views were last compared.
+    pub(crate) views_changed: bool,
+    /// Bytes of a stream that are handed to a node at once.
+    pub(crate) stream_chunk: usize,
+    log: Option<Vec<Logged>>,
+    index_of: HashMap<Name, usize, FixedState>,
+    occurrences: u64,
+}
+
+/// An event that a node gave to its application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logged {
+    /// When.
+    pub at: Instant,
+    /// At which node.
+    pub node: usize,
+    /// What.
+    pub event: Event,
+}
+
+impl World {
+    /// Starts to describe a world.
+    pub fn builder(seed: u64) -> Builder {
+        Builder::new(seed)
+    }
+
+    pub(crate) fn new(seed: u64, params: Params, network: Network, stream_chunk: usize) -> Self {
+        Self {
+            seed,
+            now: Instant::ZERO,
+            queue: Queue::new(),
+            hosts: Vec::new(),
+            params,
+            network,
+            streams: Streams::default(),
+            pool: Pool::default(),
+            profiles: ProfilePool::new(),
+            trace: Trace::new(seed),
+            checks: Vec::new(),
+            failure: None,
+            views_changed: true,
+            stream_chunk,
+            log: None,
+            index_of: HashMap::with_hasher(FixedState::with_seed(0)),
+            occurrences: 0,
+        }
+    }
+
+    // Looking.
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The time in the world; it starts at zero.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How many nodes there are, running or not.
+    #[must_use]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether a world is empty"
+    )]
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// What a node is doing.
+    ///
+    /// # Panics
+    /// Like all methods that take an index, if there is no such node.
+    #[must_use]
+    pub fn state(&self, node: usize) -> State {
+        self.hosts[node].state
+    }
+
+    /// The node itself, for its members and counters; none while it is down.
+    #[must_use]
+    pub fn node(&self, node: usize) -> Option<&Node> {
+        self.hosts[node].node.as_ref()
+    }
+
+    /// A node's name.
+    #[must_use]
+    pub fn name(&self, node: usize) -> &Name {
+        &self.hosts[node].identity.name
+    }
+
+    /// The index of the node of that name.
+    #[must_use]
+    pub fn index_of(&self, name: &Name) -> Option<usize> {
+        self.index_of.get(name).copied()
+    }
+
+    /// How many running nodes hold the member in this status. A node that does not know it holds
+    /// it in none.
+    #[must_use]
+    pub fn holders(&self, member: usize, status: serf_core::Status) -> usize {
+        let name = self.name(member);
+        self.running()
+            .filter(|node| {
+                let known = self.node(*node).and_then(|it| it.member(name));
+                known.is_some_and(|known| known.status() == status)
+            })
+            .count()
+    }
+
+    /// The indices of the running nodes.
+    pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).filter(|node| self.state(*node) == State::Running)
+    }
+
+    /// How a command of a node ended, if it has.
+    #[must_use]
+    pub fn outcome(&self, node: usize, command: CommandId) -> Option<&Outcome> {
+        let mut outcomes = self.hosts[node].outcomes.iter().rev();
+        outcomes
+            .find(|(id, _)| *id == command)
+            .map(|(_, outcome)| outcome)
+    }
+
+    /// What one node sent and received.
+    #[must_use]
+    pub fn usage(&self, node: usize) -> Usage {
+        self.hosts[node].usage
+    }
+
+    /// What all nodes sent and received.
+    #[must_use]
+    pub fn total_usage(&self) -> Usage {
+        self.hosts.iter().fold(Usage::default(), |mut sum, host| {
+            sum += host.usage;
+            sum
+        })
+    }
+
+    /// Every event of every node since [`World::log_events`] was called, in order.
+    #[must_use]
+    pub fn events(&self) -> &[Logged] {
+        self.log.as_deref().unwrap_or_default()
+    }
+
+    /// The hash over every input and action so far.
+    #[must_use]
+    pub fn trace_hash(&self) -> TraceHash {
+        self.trace.hash()
+    }
+
+    /// How many entries of the event queue have been worked off.
+    #[must_use]
+    pub fn occurrences(&self) -> u64 {
+        self.occurrences
+    }
+
+    /// Entries waiting in the event queue, and connections that are open.
+    #[must_use]
+    pub fn pending(&self) -> (usize, usize) {
+        (self.queue.len(), self.streams.len())
+    }
+
+    /// Compares every node's view of the cluster with the truth.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        Views::of(self)
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub(crate) fn is_leaving(&self, node: usize) -> bool {
+        self.hosts[node].leaving
+    }
+
+    // Watching.
+
+    /// Adds a check, which sees everything from now on. It should be added before nodes start;
+    /// [`Builder::check`] is the usual way.
+    pub fn check(&mut self, check: impl Check + 'static) {
+        self.checks.push(Box::new(check));
+    }
+
+    /// Keeps every event from now on for [`World::events`]; n nodes that join produce n² of them.
+    pub fn log_events(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    pub(crate) fn observe(&mut self, node: usize, what: What<'_>) {
+        let seen = Observation {
+            at: self.now,
+            node,
+            what,
+        };
+        if let (What::Event(event), Some(log)) = (what, &mut self.log) {
+            log.push(Logged {
+                at: self.now,
+                node,
+                event: event.clone(),
+            });
+        }
+        for check in &mut self.checks {
+            if let Err(found) = check.observe(&seen)
+                && self.failure.is_none()
+            {
+                self.failure = Some(Failure {
+                    seed: self.seed,
+                    at: self.now,
+                    expected: check.name().to_owned(),
+                    found,
+                    trace: self.trace.hash(),
+                });
+            }
+        }
+    }
+
+    // Running.
+
+    /// Lets this much time pass.
+    ///
+    /// # Errors
+    /// When a check fails; the world stands still at that moment.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), Failure> {
+        self.run_to(self.now + time)
+    }
+
+    /// Lets time pass until `done` is true, and answers how much. It is asked every 20 milliseconds.
+    ///
+    /// # Errors
+    /// When a check fails, or if `limit` passes first; `what` is waited for and goes in the
+    /// message.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Result<Duration, Failure> {
+        let start = self.now;
+        while !done(self) {
+            if self.now.since(start) >= limit {
+                let found = format!("not within {limit:?}; {}", self.views());
+                return Err(self.failure(what, found));
+            }
+            self.run_to((self.now + LOOK).min(start + limit))?;
+        }
+        Ok(self.now.since(start))
+    }
+
+    /// Lets time pass until every running node holds the true view of the cluster (see [`Views`]),
+    /// and answers how long that took.
+    ///
+    /// # Errors
+    /// When a check fails, or if `limit` passes first: then with the nodes that are wrong and the
+    /// members that they are wrong about.
+    pub fn run_until_converged(&mut self, limit: Duration) -> Result<Duration, Failure> {
+        self.views_changed = true;
+        let start = self.now;
+        loop {
+            if std::mem::take(&mut self.views_changed) {
+                let truth = Truth::of(self);
+                if truth.numbers_match(self) && truth.judge(self).agree() {
+                    return Ok(self.now.since(start));
+                }
+            }
+            if self.now.since(start) >= limit {
+                let views = self.views();
+                return Err(
+                    self.failure(&format!("views agree within {limit:?}"), views.to_string())
+                );
+            }
+            self.run_to((self.now + LOOK).min(start + limit))?;
+        }
+    }
+
+    /// A failure of this world, here and now, for what a test finds by itself.
+    #[must_use]
+    pub fn failure(&self, expected: &str, found: String) -> Failure {
+        Failure {
+            seed: self.seed,
+            at: self.now,
+            expected: expected.to_owned(),
+            found,
+            trace: self.trace.hash(),
+        }
+    }
+
+    fn run_to(&mut self, end: Instant) -> Result<(), Failure> {
+        while self.failure.is_none() {
+            let Some((at, occurrence)) = self.queue.pop_until(end.as_nanos()) else {
+                self.now = end;
+                return Ok(());
+            };
+            self.now = Instant::from_nanos(at);
+            self.occurrences += 1;
+            self.happen(occurrence);
+        }
+        // A world in which something is wrong stays that way.
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    // Addresses and names.
+
+    pub(crate) fn push_host(&mut self, params: Params) -> usize {
+        let index = self.hosts.len();
+        let name = Name::new(&format!("node-{index}")).expect("short enough");
+        self.index_of.insert(name.clone(), index);
+        self.hosts
+            .push(Host::new(Identity::new(name, address(index)), params));
+        index
+    }
+
+    /// The node at an address.
+    pub(crate) fn node_at(&self, addr: SocketAddr) -> Option<usize> {
+        let IpAddr::V4(ip) = addr.ip().to_canonical() else {
+            return None;
+        };
+        let index = ip.to_bits().checked_sub(FIRST_ADDRESS)? as usize;
+        (index < self.hosts.len() && addr.port() == PORT).then_some(index)
+    }
+}
+
+/// 10.0.0.1.
+const FIRST_ADDRESS: u32 = 0x0a00_0001;
+const PORT: u16 = 7946;
+
+/// The address of a node.
+///
+/// # Panics
+/// Past the 16 million of 10.0.0.0/8.
+pub(crate) fn address(index: usize) -> SocketAddr {
+    assert!(index < 0x00ff_fffe, "a world has at most 16,777,214 nodes");
+    SocketAddr::new(
+        Ipv4Addr::from_bits(FIRST_ADDRESS + index as u32).into(),
+        PORT,
+    )
+}
