@@ -1,0 +1,51 @@
+//! Joining in the background, and saying why a join failed.
+
+use std::sync::Arc;
+
+use serf_tokio::JoinError;
+
+use super::Agent;
+use crate::config::Join;
+
+/// Tries until it works. `Err` when the attempts are used up.
+pub(super) async fn retry(agent: Arc<Agent>, join: Join) -> Result<(), ()> {
+    let mut retries = 0;
+    loop {
+        tracing::info!(target: "agent", "Joining cluster...(replay: false)");
+        match agent.handle.join(&join.addrs).await {
+            Ok(joined) => {
+                let count = joined.contacted.len();
+                tracing::info!(target: "agent", "Join completed. Synced with {count} initial agents");
+                return Ok(());
+            }
+            Err(error) if join.max_retries.is_some_and(|max| retries >= max) => {
+                tracing::error!(target: "agent", "maximum retry join attempts made, exiting: {}", describe(&error));
+                return Err(());
+            }
+            Err(error) => tracing::warn!(
+                target: "agent",
+                "Join failed: {}, retrying in {:?}",
+                describe(&error),
+                join.interval
+            ),
+        }
+        retries += 1;
+        tokio::time::sleep(join.interval).await;
+    }
+}
+
+/// The failures of a join, one to a line.
+pub(crate) fn describe(error: &JoinError) -> String {
+    let JoinError::Unreachable(failures) = error else {
+        return error.to_string();
+    };
+    let mut text = match failures.len() {
+        1 => "1 error occurred:\n".to_owned(),
+        count => format!("{count} errors occurred:\n"),
+    };
+    for failure in failures {
+        text.push_str(&format!("\t* Failed to join {failure}\n"));
+    }
+    text.push('\n');
+    text
+}

@@ -1,0 +1,247 @@
+//! The life of an agent, from its configuration to its exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serf_tokio::Options;
+use tokio::net::TcpListener;
+
+use super::signals::{Caught, Signals};
+use super::{Agent, EVENTS_KEPT, events, join};
+use crate::config::{RawConfig, Settings};
+use crate::log::Log;
+use crate::rpc::server;
+
+/// How long a leave may take that a signal asked for.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where the configuration comes from; read again on SIGHUP.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// Files and directories, in the order of the command line.
+    pub(crate) paths: Vec<PathBuf>,
+    /// What the flags say; they come last.
+    pub(crate) flags: RawConfig,
+}
+
+impl Source {
+    fn read(&self) -> Result<Settings, String> {
+        let mut raw = RawConfig::default();
+        for path in &self.paths {
+            raw = raw.merge(RawConfig::from_path(path).map_err(|error| error.to_string())?);
+        }
+        let raw = raw.merge(self.flags.clone());
+        let host = gethostname::gethostname();
+        Settings::new(raw, &host.to_string_lossy()).map_err(|error| error.to_string())
+    }
+}
+
+/// Runs an agent until it leaves, is told to end, or cannot start.
+pub(crate) async fn run(source: Source) -> ExitCode {
+    match start(&source).await {
+        Ok(started) => started.serve(&source).await,
+        Err(text) => {
+            status(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Started {
+    agent: Arc<Agent>,
+    settings: Settings,
+}
+
+async fn start(source: &Source) -> Result<Started, String> {
+    let settings = source.read()?;
+    for warning in &settings.warnings {
+        status(warning);
+    }
+    let log = Log::new(settings.log_level);
+    log.install();
+
+    status("Starting Serf agent...");
+    let mut options = Options::new(&settings.node_name)
+        .bind(&settings.bind)
+        .config(settings.protocol.clone())
+        .tags(settings.tags.clone())
+        .event_capacity(EVENTS_KEPT);
+    if let Some(advertise) = &settings.advertise {
+        options = options.advertise(advertise);
+    }
+    tracing::info!(target: "agent", "Serf agent starting");
+    let handle = serf_tokio::bind(options)
+        .await
+        .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
+    let node_events = handle.events();
+    let agent = Arc::new(Agent::new(handle, log, settings.rpc_auth.clone()));
+    tokio::spawn(events::follow(Arc::clone(&agent), node_events));
+
+    status("Starting Serf agent RPC...");
+    let rpc_addr = listen_addr(&settings.rpc_addr);
+    let listener = TcpListener::bind(&rpc_addr)
+        .await
+        .map_err(|error| format!("Error starting RPC listener: listen tcp {rpc_addr}: {error}"))?;
+    tokio::spawn(server::serve(listener, Arc::clone(&agent)));
+
+    status("Serf agent running!");
+    describe(&settings, &agent);
+    if !settings.start_join.is_empty() {
+        status("Joining cluster...(replay: false)");
+        let joined = agent.handle.join(&settings.start_join).await;
+        let joined = joined.map_err(|error| join::describe(&error))?;
+        let count = joined.contacted.len();
+        info(&format!(
+            "Join completed. Synced with {count} initial agents"
+        ));
+    }
+    line("");
+    status("Log data will now stream in as it occurs:\n");
+    agent.log.release();
+    Ok(Started { agent, settings })
+}
+
+impl Started {
+    async fn serve(mut self, source: &Source) -> ExitCode {
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                status(&format!("Cannot catch signals: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        let agent = Arc::clone(&self.agent);
+        let retry_join = std::mem::take(&mut self.settings.retry_join);
+        let retries = async {
+            if retry_join.addrs.is_empty()
+                || join::retry(Arc::clone(&agent), retry_join).await.is_ok()
+            {
+                std::future::pending().await
+            }
+        };
+        tokio::pin!(retries);
+        loop {
+            let caught = tokio::select! {
+                caught = signals.next() => caught,
+                () = &mut retries => return self.end(ExitCode::FAILURE).await,
+                () = agent.dismissal() => return self.end(ExitCode::SUCCESS).await,
+                // It lost its name to another node, or its runtime ended.
+                () = agent.stopped_by_itself() => return self.end(ExitCode::SUCCESS).await,
+            };
+            status(&format!("Caught signal: {}", caught.name()));
+            let graceful = match caught {
+                Caught::Interrupt => !self.settings.skip_leave_on_interrupt,
+                Caught::Terminate => self.settings.leave_on_terminate,
+                Caught::Hangup => {
+                    self.reload(source).await;
+                    continue;
+                }
+                Caught::User1 => {
+                    tracing::warn!(target: "agent", "dumping telemetry is not supported yet");
+                    continue;
+                }
+            };
+            if !graceful {
+                return self.end(ExitCode::FAILURE).await;
+            }
+            status("Gracefully shutting down agent...");
+            let code = tokio::select! {
+                left = agent.leave() => match left {
+                    Ok(_) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        status(&format!("Error: {error}"));
+                        ExitCode::FAILURE
+                    }
+                },
+                () = signals.next_end() => return ExitCode::FAILURE,
+                () = tokio::time::sleep(LEAVE_LIMIT) => ExitCode::FAILURE,
+            };
+            return self.end(code).await;
+        }
+    }
+
+    async fn end(&self, code: ExitCode) -> ExitCode {
+        tracing::info!(target: "agent", "requesting serf shutdown");
+        self.agent.handle.shutdown().await;
+        tracing::info!(target: "agent", "shutdown complete");
+        code
+    }
+
+    /// Applies what can be changed while running: log level, tags, what signals do.
+    async fn reload(&mut self, source: &Source) {
+        status("Reloading configuration...");
+        let new = match source.read() {
+            Ok(new) => new,
+            Err(text) => {
+                status(&format!("Failed to reload configs: {text}"));
+                return;
+            }
+        };
+        for warning in &new.warnings {
+            status(warning);
+        }
+        self.agent.log.set_level(new.log_level);
+        self.settings.log_level = new.log_level;
+        self.settings.leave_on_terminate = new.leave_on_terminate;
+        self.settings.skip_leave_on_interrupt = new.skip_leave_on_interrupt;
+        let agent = Arc::clone(&self.agent);
+        // In the background: spreading takes its time, and signals must not wait for it.
+        tokio::spawn(async move {
+            let _changing = agent.tags.lock().await;
+            match agent.handle.local().await {
+                Ok(local) if local.tags() == new.tags => {}
+                Ok(_) => {
+                    if let Err(error) = agent.handle.set_tags(new.tags).await {
+                        tracing::error!(target: "agent", "Failed to update tags: {error}");
+                    }
+                }
+                Err(stopped) => {
+                    tracing::error!(target: "agent", "Failed to update tags: {stopped}")
+                }
+            }
+        });
+    }
+}
+
+fn describe(settings: &Settings, agent: &Agent) {
+    let mut lines = vec![
+        ("Node name", format!("'{}'", settings.node_name)),
+        ("Bind addr", format!("'{}'", agent.handle.bind_addr())),
+    ];
+    if settings.advertise.is_some() {
+        let advertised = agent.handle.advertise_addr();
+        lines.push(("Advertise addr", format!("'{advertised}'")));
+    }
+    lines.extend([
+        ("RPC addr", format!("'{}'", settings.rpc_addr)),
+        ("Encrypted", false.to_string()),
+        ("Snapshot", false.to_string()),
+        ("Profile", settings.profile.clone()),
+        ("Message Compression Enabled", false.to_string()),
+    ]);
+    for (label, value) in lines {
+        info(&format!("{label:>27}: {value}"));
+    }
+}
+
+/// `:7373` means every address of the machine.
+fn listen_addr(text: &str) -> String {
+    match text.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => text.to_owned(),
+    }
+}
+
+fn status(text: &str) {
+    line(&format!("==> {text}"));
+}
+
+fn info(text: &str) {
+    line(&format!("    {text}"));
+}
+
+fn line(text: &str) {
+    crate::cli::say(text);
+}

@@ -1,0 +1,149 @@
+//! `serf agent`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::remote::tag;
+use super::{Failure, Run};
+use crate::agent::{Source, run};
+use crate::config::RawConfig;
+use crate::duration::GoDuration;
+
+/// Runs an agent: one node of a cluster. It runs until it is interrupted, which makes it leave.
+#[derive(Debug, clap::Parser)]
+#[command(name = "serf agent")]
+pub(super) struct Agent {
+    /// Address to bind for gossip: ip, ip:port, [v6] or [v6]:port [default: 0.0.0.0:7946]
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<String>,
+    /// Address to tell other members [default: the bound one, or the first private one]
+    #[arg(long, value_name = "ADDR")]
+    advertise: Option<String>,
+    /// JSON file, or directory of *.json files, to read configuration from; repeat for more
+    #[arg(long, value_name = "PATH", alias = "config-dir")]
+    config_file: Vec<PathBuf>,
+    /// Address of a member to join; repeat for more. Fails if none can be reached
+    #[arg(long, value_name = "ADDR")]
+    join: Vec<String>,
+    /// Address of a member to join in the background until it works; repeat for more
+    #[arg(long, value_name = "ADDR")]
+    retry_join: Vec<String>,
+    /// Time between two attempts to join [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    retry_interval: Option<GoDuration>,
+    /// Attempts to join after the first, then fail [default: 0, without end]
+    #[arg(long, value_name = "COUNT")]
+    retry_max: Option<i64>,
+    /// Lowest level of log lines to print: trace, debug, info, warn, err [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Name of this node, unique in the cluster [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Timing: lan, wan or local [default: lan]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Serf protocol version to speak [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    protocol: Option<i64>,
+    /// Longest wait for a message to have been spread [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    broadcast_timeout: Option<GoDuration>,
+    /// Tag of this node; repeat for more
+    #[arg(long, value_name = "KEY=VALUE")]
+    tag: Vec<String>,
+    /// Role of this node (deprecated: use -tag role=NAME)
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
+    /// Address of the RPC listener [default: 127.0.0.1:7373]
+    #[arg(long, value_name = "ADDR")]
+    rpc_addr: Option<String>,
+    /// Do not compress messages (they never are)
+    #[arg(long)]
+    disable_compression: bool,
+    #[command(flatten)]
+    later: Later,
+    /// Ignored
+    #[arg(hide = true)]
+    rest: Vec<String>,
+}
+
+/// Flags whose features do not exist yet: known, so that the error can say so.
+#[derive(Debug, clap::Args)]
+struct Later {
+    #[arg(long, hide = true)]
+    iface: Option<String>,
+    #[arg(long, hide = true)]
+    discover: Option<String>,
+    #[arg(long, hide = true)]
+    mdns_iface: Option<String>,
+    #[arg(long, hide = true)]
+    mdns_disable_ipv4: bool,
+    #[arg(long, hide = true)]
+    mdns_disable_ipv6: bool,
+    #[arg(long, hide = true)]
+    encrypt: Option<String>,
+    #[arg(long, hide = true)]
+    keyring_file: Option<String>,
+    #[arg(long, hide = true)]
+    event_handler: Vec<String>,
+    #[arg(long, hide = true)]
+    replay: bool,
+    #[arg(long, hide = true)]
+    rejoin: bool,
+    #[arg(long, hide = true)]
+    snapshot: Option<String>,
+    #[arg(long, hide = true)]
+    tags_file: Option<String>,
+    #[arg(long, hide = true)]
+    syslog: bool,
+}
+
+impl Run for Agent {
+    async fn run(self) -> Result<ExitCode, Failure> {
+        let tags = self
+            .tag
+            .iter()
+            .map(|text| tag(text))
+            .collect::<Result<_, _>>();
+        let tags = tags.map_err(|failure| match failure {
+            Failure::Message(text) => Failure::Message(format!("==> {text}")),
+            usage => usage,
+        })?;
+        let mut flags = RawConfig {
+            node_name: self.node.unwrap_or_default(),
+            role: self.role.unwrap_or_default(),
+            tags,
+            tags_file: self.later.tags_file.unwrap_or_default(),
+            bind: self.bind.unwrap_or_default(),
+            interface: self.later.iface.unwrap_or_default(),
+            advertise: self.advertise.unwrap_or_default(),
+            discover: self.later.discover.unwrap_or_default(),
+            encrypt_key: self.later.encrypt.unwrap_or_default(),
+            keyring_file: self.later.keyring_file.unwrap_or_default(),
+            log_level: self.log_level.unwrap_or_default(),
+            profile: self.profile.unwrap_or_default(),
+            protocol: self.protocol.unwrap_or_default(),
+            rpc_addr: self.rpc_addr.unwrap_or_default(),
+            event_handlers: self.later.event_handler,
+            start_join: self.join,
+            replay_on_join: self.later.replay,
+            snapshot_path: self.later.snapshot.unwrap_or_default(),
+            enable_syslog: self.later.syslog,
+            retry_join: self.retry_join,
+            retry_max_attempts: self.retry_max.unwrap_or_default(),
+            retry_interval: self.retry_interval.unwrap_or_default(),
+            rejoin_after_leave: self.later.rejoin,
+            broadcast_timeout: self.broadcast_timeout.unwrap_or_default(),
+            ..RawConfig::default()
+        };
+        flags.mdns.interface = self.later.mdns_iface.unwrap_or_default();
+        flags.mdns.disable_ipv4 = self.later.mdns_disable_ipv4;
+        flags.mdns.disable_ipv6 = self.later.mdns_disable_ipv6;
+        let source = Source {
+            paths: self.config_file,
+            flags,
+        };
+        Ok(run(source).await)
+    }
+}

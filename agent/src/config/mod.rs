@@ -1,0 +1,8 @@
+//! The agent's configuration: from flags and files, as they are written ([`RawConfig`]), to what
+//! the agent runs on ([`Settings`]).
+
+mod raw;
+mod settings;
+
+pub use raw::{ConfigFileError, RawConfig};
+pub use settings::{InvalidConfig, Join, Settings};

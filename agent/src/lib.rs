@@ -1,0 +1,13 @@
+//! The serf agent and its command line.
+//!
+//! The `serf` binary is one call of [`cli::run`]. What others may want as a library is the
+//! [`rpc`] client, which talks to agents of this project and to HashiCorp's.
+
+#![forbid(unsafe_code)]
+
+mod agent;
+pub mod cli;
+pub mod config;
+pub mod duration;
+pub mod log;
+pub mod rpc;

@@ -1,0 +1,508 @@
+//! A client of an agent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rmpv::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::codec::{Decode, Encode, Malformed};
+use super::frame::{FrameReader, Limits};
+use super::protocol::{self as msg, command};
+
+/// Records of one subscription that may wait to be taken; later ones are lost.
+const SUBSCRIPTION_CAPACITY: usize = 512;
+
+/// How to reach an agent.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// `host:port` of the agent's RPC listener.
+    pub addr: String,
+    /// The token, if the agent wants one; empty for none.
+    pub auth: String,
+    /// The longest wait for the connection and for each write.
+    pub timeout: Duration,
+}
+
+impl ClientOptions {
+    /// No token, 10 seconds.
+    #[must_use]
+    pub fn new(addr: impl Into<String>) -> Self {
+        Self {
+            addr: addr.into(),
+            auth: String::new(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Sets the token.
+    #[must_use]
+    pub fn auth(mut self, token: impl Into<String>) -> Self {
+        self.auth = token.into();
+        self
+    }
+}
+
+/// Why there is no connection to the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The network said no. The text names the address.
+    #[error("dial tcp{0}")]
+    Dial(String),
+    /// The handshake or the token was refused, or the agent speaks something else.
+    #[error(transparent)]
+    Refused(#[from] ClientError),
+}
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The agent's own words.
+    #[error("{0}")]
+    Server(String),
+    /// The connection is gone; the agent closes it on requests that it cannot read.
+    #[error("client closed")]
+    Closed,
+    /// The agent took none of the request within the timeout.
+    #[error("i/o timeout")]
+    TimedOut,
+    /// The agent's answer could not be read.
+    #[error("unexpected answer: {0}")]
+    Malformed(#[from] Malformed),
+}
+
+/// A connection to an agent, open until dropped. Requests may be made from several tasks; the
+/// agent answers them one after another.
+#[derive(Debug)]
+pub struct Client {
+    writer: tokio::sync::Mutex<Writer>,
+    waiting: Arc<Mutex<Waiting>>,
+    reader: JoinHandle<()>,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Writer {
+    half: OwnedWriteHalf,
+    last_seq: u64,
+}
+
+/// Who waits for which `Seq`. `None` when the connection is gone.
+type Waiting = Option<HashMap<u64, Waiter>>;
+
+#[derive(Debug)]
+enum Waiter {
+    Reply {
+        body: Body,
+        to: oneshot::Sender<Result<Value, ClientError>>,
+    },
+    Subscription {
+        /// Until the request is answered.
+        accepted: Option<oneshot::Sender<Result<Value, ClientError>>>,
+        records: mpsc::Sender<Value>,
+    },
+}
+
+/// When a response has a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Never,
+    OnSuccess,
+    /// Also after an error of the command itself.
+    Always,
+}
+
+impl Body {
+    fn follows(self, error: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::OnSuccess => error.is_empty(),
+            Self::Always => error != msg::error::AUTH_REQUIRED,
+        }
+    }
+}
+
+/// Records that the agent sends until it is asked to stop.
+#[derive(Debug)]
+pub struct Subscription {
+    seq: u64,
+    records: mpsc::Receiver<Value>,
+}
+
+impl Subscription {
+    /// The next record, or `None` when the subscription was stopped or the connection is gone.
+    /// Records are lost when more than 512 wait.
+    pub async fn next(&mut self) -> Option<Value> {
+        self.records.recv().await
+    }
+
+    /// What [`Client::stop`] wants to know.
+    #[must_use]
+    pub fn handle(&self) -> u64 {
+        self.seq
+    }
+}
+
+impl Client {
+    /// Connects, shakes hands and shows the token if there is one. Needs a tokio runtime, on
+    /// which it spawns a task that reads.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, or refuses the handshake or the token.
+    pub async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
+        let stream = dial(&options.addr, options.timeout).await?;
+        // Requests are small and wait for their answers.
+        let _ = stream.set_nodelay(true);
+        let (read, half) = stream.into_split();
+        let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let reader = tokio::spawn(read_responses(read, Arc::clone(&waiting)));
+        let client = Self {
+            writer: tokio::sync::Mutex::new(Writer { half, last_seq: 0 }),
+            waiting,
+            reader,
+            timeout: options.timeout,
+        };
+        let version = msg::HandshakeRequest {
+            version: msg::VERSION,
+        };
+        client
+            .call(command::HANDSHAKE, Some(&version), Body::Never)
+            .await?;
+        if !options.auth.is_empty() {
+            let token = msg::AuthRequest {
+                auth_key: options.auth.clone(),
+            };
+            client
+                .call(command::AUTH, Some(&token), Body::Never)
+                .await?;
+        }
+        Ok(client)
+    }
+
+    /// All members, of any status.
+    ///
+    /// # Errors
+    /// As [`ClientError`]; likewise for all requests below.
+    pub async fn members(&self) -> Result<Vec<msg::Member>, ClientError> {
+        let body = self.call(command::MEMBERS, None, Body::OnSuccess).await?;
+        Ok(msg::MembersResponse::decode(body)?.members)
+    }
+
+    /// The members that match all patterns. An agent closes the connection on an invalid one.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn members_filtered(
+        &self,
+        filter: &msg::MembersFilteredRequest,
+    ) -> Result<Vec<msg::Member>, ClientError> {
+        let body = self
+            .call(command::MEMBERS_FILTERED, Some(filter), Body::OnSuccess)
+            .await?;
+        Ok(msg::MembersResponse::decode(body)?.members)
+    }
+
+    /// Joins the cluster that the addresses belong to; answers how many were reached.
+    ///
+    /// # Errors
+    /// As [`ClientError`], in particular if none was reached.
+    pub async fn join(&self, addrs: &[String], replay: bool) -> Result<i32, ClientError> {
+        let request = msg::JoinRequest {
+            existing: addrs.to_vec(),
+            replay,
+        };
+        let body = self
+            .call(command::JOIN, Some(&request), Body::Always)
+            .await?;
+        Ok(msg::JoinResponse::decode(body)?.num)
+    }
+
+    /// Declares a failed member as left; with `prune` also forgets it. An unknown name succeeds.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn force_leave(&self, name: &str, prune: bool) -> Result<(), ClientError> {
+        let request = msg::ForceLeaveRequest {
+            node: name.to_owned(),
+            prune,
+        };
+        self.call(command::FORCE_LEAVE, Some(&request), Body::Never)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes the agent leave its cluster and end.
+    ///
+    /// # Errors
+    /// As [`ClientError`]; the agent ends all the same if it got the request.
+    pub async fn leave(&self) -> Result<(), ClientError> {
+        self.call(command::LEAVE, None, Body::Never).await?;
+        Ok(())
+    }
+
+    /// Removes and then sets tags of the agent.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn update_tags(
+        &self,
+        set: BTreeMap<String, String>,
+        delete: Vec<String>,
+    ) -> Result<(), ClientError> {
+        let request = msg::TagsRequest {
+            tags: set,
+            delete_tags: (!delete.is_empty()).then_some(delete),
+        };
+        self.call(command::TAGS, Some(&request), Body::Never)
+            .await?;
+        Ok(())
+    }
+
+    /// Numbers about the agent: section to key to value.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn stats(&self) -> Result<msg::Stats, ClientError> {
+        let body = self.call(command::STATS, None, Body::OnSuccess).await?;
+        Ok(msg::Stats::decode(body)?)
+    }
+
+    /// The coordinate of a member, or `None` if it is not known.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn coordinate(&self, node: &str) -> Result<Option<msg::Coordinate>, ClientError> {
+        let request = msg::CoordinateRequest {
+            node: node.to_owned(),
+        };
+        let body = self
+            .call(command::GET_COORDINATE, Some(&request), Body::OnSuccess)
+            .await?;
+        let response = msg::CoordinateResponse::decode(body)?;
+        Ok(response.ok.then_some(response.coord))
+    }
+
+    /// Subscribes to the agent's log: recent lines at or above the level, then new ones, each as
+    /// a [`msg::LogRecord`].
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn monitor(&self, level: &str) -> Result<Subscription, ClientError> {
+        let request = msg::MonitorRequest {
+            log_level: level.to_owned(),
+        };
+        self.subscribe(command::MONITOR, &request).await
+    }
+
+    /// Subscribes to events by a comma-separated list of filters, such as `member-join,user`.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn stream(&self, filter: &str) -> Result<Subscription, ClientError> {
+        let request = msg::StreamRequest {
+            filter: filter.to_owned(),
+        };
+        self.subscribe(command::STREAM, &request).await
+    }
+
+    /// Ends the subscription of this handle. Succeeds also when there is none.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn stop(&self, handle: u64) -> Result<(), ClientError> {
+        let request = msg::StopRequest { stop: handle };
+        self.call(command::STOP, Some(&request), Body::Never)
+            .await?;
+        // Only now: until the agent has answered, records of it can still arrive.
+        if let Some(waiting) = self.waiting.lock().expect("never poisoned").as_mut() {
+            waiting.remove(&handle);
+        }
+        Ok(())
+    }
+
+    /// True when the connection is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.waiting.lock().expect("never poisoned").is_none()
+    }
+
+    async fn call(
+        &self,
+        command: &str,
+        body: Option<&(dyn Encode + Sync)>,
+        answer: Body,
+    ) -> Result<Value, ClientError> {
+        let (to, answered) = oneshot::channel();
+        let waiter = Waiter::Reply { body: answer, to };
+        self.send(command, body, waiter).await?;
+        answered.await.map_err(|_| ClientError::Closed)?
+    }
+
+    async fn subscribe(
+        &self,
+        command: &str,
+        body: &(dyn Encode + Sync),
+    ) -> Result<Subscription, ClientError> {
+        let (accepted, answered) = oneshot::channel();
+        let (to, records) = mpsc::channel(SUBSCRIPTION_CAPACITY);
+        let waiter = Waiter::Subscription {
+            accepted: Some(accepted),
+            records: to,
+        };
+        let seq = self.send(command, Some(body), waiter).await?;
+        answered.await.map_err(|_| ClientError::Closed)??;
+        Ok(Subscription { seq, records })
+    }
+
+    async fn send(
+        &self,
+        command: &str,
+        body: Option<&(dyn Encode + Sync)>,
+        waiter: Waiter,
+    ) -> Result<u64, ClientError> {
+        let mut writer = self.writer.lock().await;
+        writer.last_seq += 1;
+        let seq = writer.last_seq;
+        let mut bytes = Vec::with_capacity(128);
+        let header = msg::RequestHeader {
+            command: command.to_owned(),
+            seq,
+        };
+        header.encode(&mut bytes);
+        if let Some(body) = body {
+            body.encode(&mut bytes);
+        }
+        match self.waiting.lock().expect("never poisoned").as_mut() {
+            Some(waiting) => waiting.insert(seq, waiter),
+            None => return Err(ClientError::Closed),
+        };
+        tokio::time::timeout(self.timeout, writer.half.write_all(&bytes))
+            .await
+            .map_err(|_| ClientError::TimedOut)?
+            .map_err(|_| ClientError::Closed)?;
+        Ok(seq)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn read_responses(read: OwnedReadHalf, waiting: Arc<Mutex<Waiting>>) {
+    let mut frames = FrameReader::new(read, Limits::RESPONSE);
+    // What is wrong with the stream does not matter: it cannot be read any further.
+    let _ = dispatch(&mut frames, &waiting).await;
+    *waiting.lock().expect("never poisoned") = None;
+}
+
+/// `None` at the end of the stream.
+async fn next_frame(frames: &mut FrameReader<OwnedReadHalf>) -> Option<Value> {
+    loop {
+        if let Some(value) = frames.buffered().ok()? {
+            return Some(value);
+        }
+        if !frames.fill().await.ok()? {
+            return None;
+        }
+    }
+}
+
+async fn dispatch(frames: &mut FrameReader<OwnedReadHalf>, waiting: &Mutex<Waiting>) -> Option<()> {
+    loop {
+        let header = msg::ResponseHeader::decode(next_frame(frames).await?).ok()?;
+        let has_body = match waiting
+            .lock()
+            .expect("never poisoned")
+            .as_ref()?
+            .get(&header.seq)
+        {
+            Some(Waiter::Reply { body, .. }) => body.follows(&header.error),
+            Some(Waiter::Subscription { accepted, .. }) => accepted.is_none(),
+            // A repeated error, which real agents send when a token is missing.
+            None => false,
+        };
+        let body = if has_body {
+            next_frame(frames).await?
+        } else {
+            Value::Nil
+        };
+        let mut waiting = waiting.lock().expect("never poisoned");
+        let waiting = waiting.as_mut()?;
+        let outcome = if header.error.is_empty() {
+            Ok(body)
+        } else {
+            Err(ClientError::Server(header.error))
+        };
+        match (waiting.remove(&header.seq), outcome) {
+            // A requester that no longer waits needs no answer.
+            (Some(Waiter::Reply { to, .. }), outcome) => drop(to.send(outcome)),
+            (Some(Waiter::Subscription { accepted, records }), Ok(body)) => {
+                match accepted {
+                    Some(accepted) => drop(accepted.send(Ok(body))),
+                    // Full: a slow consumer loses records rather than stopping all others.
+                    None => drop(records.try_send(body)),
+                }
+                let waiter = Waiter::Subscription {
+                    accepted: None,
+                    records,
+                };
+                waiting.insert(header.seq, waiter);
+            }
+            (Some(Waiter::Subscription { accepted, .. }), Err(error)) => {
+                if let Some(accepted) = accepted {
+                    let _ = accepted.send(Err(error));
+                }
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+async fn dial(addr: &str, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    if addr.is_empty() {
+        return Err(ConnectError::Dial(": missing address".to_owned()));
+    }
+    let Some((host, port)) = addr.rsplit_once(':') else {
+        let text = format!(": address {addr}: missing port in address");
+        return Err(ConnectError::Dial(text));
+    };
+    let target = if host.is_empty() {
+        format!("127.0.0.1:{port}")
+    } else {
+        addr.to_owned()
+    };
+    let addrs: Vec<SocketAddr> = tokio::net::lookup_host(&target)
+        .await
+        .map_err(|error| ConnectError::Dial(format!(": lookup {host}: {}", describe(&error))))?
+        .collect();
+    let mut last = format!(": lookup {host}: no such host");
+    for addr in addrs {
+        last = match tokio::time::timeout(timeout, TcpStream::connect(addr)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => format!(" {addr}: connect: {}", describe(&error)),
+            Err(_) => format!(" {addr}: i/o timeout"),
+        };
+    }
+    Err(ConnectError::Dial(last))
+}
+
+/// The system's words for an error, as the rest of the field writes them: in lower case and
+/// without the number.
+fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,63 @@
+//! The numbers that `stats` answers with.
+
+use std::collections::BTreeMap;
+
+use serf_tokio::Stopped;
+
+use crate::agent::Agent;
+use crate::rpc::protocol::Stats;
+
+/// Collects the numbers, in the sections and under the names that scripts know.
+pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
+    let node = agent.handle.stats().await?;
+    let local = agent.handle.local().await?;
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let runtime = section(&[
+        ("arch", &arch),
+        ("cpu_count", &cpus),
+        ("goroutines", &tasks),
+        ("max_procs", &1),
+        ("os", &std::env::consts::OS),
+        ("version", &concat!("serf-", env!("CARGO_PKG_VERSION"))),
+    ]);
+    let serf = section(&[
+        ("encrypted", &false),
+        ("event_queue", &0),
+        ("event_time", &0),
+        ("failed", &node.failed),
+        ("health_score", &node.health_score),
+        ("intent_queue", &node.queued_broadcasts),
+        ("left", &node.left),
+        ("member_time", &0),
+        ("members", &node.members),
+        ("query_queue", &0),
+        ("query_time", &0),
+    ]);
+    let name = local.name().as_str();
+    Ok([
+        ("agent", section(&[("name", &name)])),
+        ("event_handlers", BTreeMap::new()),
+        ("runtime", runtime),
+        ("serf", serf),
+        ("tags", local.tags()),
+    ]
+    .into_iter()
+    .map(|(name, section)| (name.to_owned(), section))
+    .collect())
+}
+
+fn section(values: &[(&str, &dyn ToString)]) -> BTreeMap<String, String> {
+    values
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.to_string()))
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! Streams and monitors: records that a connection sends without being asked each time.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::{Mutex, broadcast, oneshot};
+
+use super::filter::EventFilter;
+use crate::agent::AgentEvent;
+use crate::log::{Level, Line};
+use crate::rpc::codec::Encode;
+use crate::rpc::protocol::{LogRecord, Member, MemberEventRecord, response};
+
+/// How long a client may take none of what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The sending side of a connection, shared by its commands and its subscriptions. Messages are
+/// written whole.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    half: Arc<Mutex<OwnedWriteHalf>>,
+}
+
+impl Output {
+    pub(super) fn new(half: OwnedWriteHalf) -> Self {
+        Self {
+            half: Arc::new(Mutex::new(half)),
+        }
+    }
+
+    /// Sends a response or a record. After an error, and also if the future is dropped midway,
+    /// the connection cannot be used any more.
+    pub(super) async fn send(
+        &self,
+        seq: u64,
+        error: &str,
+        body: Option<&(dyn Encode + Sync)>,
+    ) -> io::Result<()> {
+        let bytes = response(seq, error, body.map(|body| body as &dyn Encode));
+        let mut half = self.half.lock().await;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let written = tokio::time::timeout(WRITE_TIMEOUT, half.write(rest)).await??;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            rest = &rest[written..];
+        }
+        Ok(())
+    }
+}
+
+/// Sends the events that pass the filter until told to stop.
+pub(super) async fn stream(
+    seq: u64,
+    filter: EventFilter,
+    mut events: broadcast::Receiver<Arc<AgentEvent>>,
+    output: Output,
+    mut stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    while let Some(event) = next(&mut events, &mut stop, "event").await {
+        if !filter.passes(&event) {
+            continue;
+        }
+        let AgentEvent::Member { kind, members } = &*event;
+        let record = MemberEventRecord {
+            event: kind.to_string(),
+            members: members.iter().map(Member::from).collect(),
+        };
+        output.send(seq, "", Some(&record)).await?;
+    }
+    Ok(())
+}
+
+/// Sends the log lines from a level on until told to stop, first those that are kept.
+pub(super) async fn monitor(
+    seq: u64,
+    level: Level,
+    (kept, mut lines): (Vec<Line>, broadcast::Receiver<Line>),
+    output: Output,
+    mut stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let send = async |line: Line| {
+        if line.level < level {
+            return Ok(());
+        }
+        let record = LogRecord {
+            log: line.text.to_string(),
+        };
+        output.send(seq, "", Some(&record)).await
+    };
+    for line in kept {
+        send(line).await?;
+    }
+    while let Some(line) = next(&mut lines, &mut stop, "log").await {
+        send(line).await?;
+    }
+    Ok(())
+}
+
+/// The next record, or `None` when told to stop or when there will be no more.
+async fn next<T: Clone>(
+    records: &mut broadcast::Receiver<T>,
+    stop: &mut oneshot::Receiver<()>,
+    what: &str,
+) -> Option<T> {
+    loop {
+        let received = tokio::select! {
+            received = records.recv() => received,
+            _ = &mut *stop => return None,
+        };
+        match received {
+            Ok(record) => return Some(record),
+            Err(broadcast::error::RecvError::Closed) => return None,
+            Err(broadcast::error::RecvError::Lagged(missed)) => tracing::warn!(
+                target: "agent.ipc",
+                "Dropped {missed} {what} records of a slow client"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::rpc::codec::Decode;
+    use crate::rpc::frame::{FrameReader, Limits};
+    use crate::rpc::protocol::ResponseHeader;
+
+    #[tokio::test]
+    async fn a_slow_client_loses_the_oldest_records_and_gets_the_rest() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, server) = (client.await.unwrap(), listener.accept().await.unwrap().0);
+        let (lines, receiver) = broadcast::channel(4);
+        for n in 0..10 {
+            let text = format!("line {n}").into();
+            let level = Level::Info;
+            lines.send(Line { level, text }).unwrap();
+        }
+        drop(lines);
+        let (_stop, stopped) = oneshot::channel();
+        let output = Output::new(server.into_split().1);
+        let kept = Vec::new();
+        monitor(7, Level::Info, (kept, receiver), output, stopped)
+            .await
+            .unwrap();
+        let mut frames = FrameReader::new(client, Limits::RESPONSE);
+        let mut received = Vec::new();
+        loop {
+            match frames.buffered().unwrap() {
+                Some(value) if received.len() % 2 == 0 => {
+                    assert_eq!(ResponseHeader::decode(value).unwrap().seq, 7);
+                    received.push(String::new());
+                }
+                Some(value) => received.push(LogRecord::decode(value).unwrap().log),
+                None if !frames.fill().await.unwrap() => break,
+                None => {}
+            }
+        }
+        received.retain(|text| !text.is_empty());
+        assert_eq!(received, ["line 6", "line 7", "line 8", "line 9"]);
+    }
+}

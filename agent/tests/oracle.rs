@@ -1,0 +1,305 @@
+//! Our command line and the reference one against the same agent, ours and the reference one:
+//! the output and the exit codes must be the same.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod support;
+
+use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, run, stdout};
+
+/// The reference lists members and tags in random order.
+fn normalised(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text
+        .lines()
+        // Which line is the last decides where the padding is trimmed.
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// JSON without the order of the members.
+fn json(text: &str) -> serde_json::Value {
+    let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+    if let Some(members) = value["members"].as_array_mut() {
+        members.sort_by_key(|member| member["name"].to_string());
+    }
+    value
+}
+
+/// Values that change from one moment to the next.
+fn without_moving_values(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.contains("goroutines") && !line.contains("_queue"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn same(agent: &Agent, command: &str, args: &[&str]) -> String {
+    let ours = agent.run(Which::Ours, command, args);
+    let reference = agent.run(Which::Reference, command, args);
+    let (a, b) = (stdout(&ours), stdout(&reference));
+    let context = format!("{command} {args:?}\nours: {a}\nreference: {b}");
+    assert_eq!(ours.status.code(), reference.status.code(), "{context}");
+    if command == "info" {
+        let (a, b) = (without_moving_values(&a), without_moving_values(&b));
+        assert_eq!(a, b, "{context}");
+    } else if a.starts_with('{') {
+        assert_eq!(json(&a), json(&b), "{context}");
+        assert_eq!(normalised(&a), normalised(&b), "{context}");
+    } else {
+        assert_eq!(normalised(&a), normalised(&b), "{context}");
+    }
+    a
+}
+
+/// Two agents in one cluster: `alpha` with a tag, `beta-long` without.
+fn cluster(which: Which) -> [Agent; 2] {
+    let alpha = Agent::start(which, "alpha", &["-tag", "role=web"]);
+    let join = alpha.ip.to_string();
+    let beta = Agent::start(which, "beta-long", &["-join", &join]);
+    let both = [("alpha", "alive"), ("beta-long", "alive")];
+    alpha.wait_for_members(&both);
+    beta.wait_for_members(&both);
+    [alpha, beta]
+}
+
+fn commands_agree_on_agents_of(which: Which) {
+    if !reference_is_installed() {
+        return;
+    }
+    let [alpha, beta] = cluster(which);
+    for args in [
+        &[][..],
+        &["-detailed"],
+        &["-format=json"],
+        &["-format", "json", "-detailed"],
+        &["-format=xml"],
+        &["-name", "alpha"],
+        &["-name", "beta"],
+        &["-name", "x|long"],
+        &["-name", "beta.*", "-detailed"],
+        &["-name", "nobody", "-format", "json"],
+        &["-name", "("],
+        &["-status", "alive"],
+        &["-status=failed"],
+        &["-tag", "role=w.b"],
+        &["-tag", "role="],
+        &["-tag", "role=web", "-tag", "dc=.+"],
+        &["-tag", "role"],
+        &["-role", "web"],
+    ] {
+        same(&alpha, "members", args);
+    }
+    let text = same(&alpha, "info", &[]);
+    assert!(
+        text.contains("\tmembers = 2\n") && text.contains("\trole = web\n"),
+        "{text}"
+    );
+    same(&alpha, "info", &["-format=json"]);
+    same(&alpha, "info", &["-format=xml"]);
+
+    let text = same(
+        &alpha,
+        "tags",
+        &["-set", "x=<a&b>", "-set", "y=1=2", "-delete", "nosuch"],
+    );
+    assert_eq!(text, "Successfully updated agent tags\n");
+    same(&alpha, "tags", &["-set", "x"]);
+    same(
+        &alpha,
+        "tags",
+        &["-set", &format!("big={}", "x".repeat(100))],
+    );
+    let text = same(&alpha, "members", &["-format=json", "-name=alpha"]);
+    assert!(text.contains(r#""x": "\u003ca\u0026b\u003e""#), "{text}");
+
+    assert_eq!(same(&alpha, "force-leave", &["nosuch"]), "");
+    assert_eq!(same(&alpha, "force-leave", &["-prune", "nosuch"]), "");
+    let beta_addr = format!("{}:7946", beta.ip);
+    let text = same(&alpha, "join", &[&beta_addr, &fresh_ip().to_string()]);
+    assert_eq!(text, "Successfully joined cluster by contacting 1 nodes.\n");
+    let text = same(&alpha, "join", &["-replay", &fresh_ip().to_string()]);
+    assert!(text.contains("Error joining the cluster: 1 error occurred:\n\t* Failed to join "));
+    assert!(text.contains("connection refused"), "{text}");
+
+    same(&alpha, "rtt", &["nosuch"]);
+    same(&alpha, "rtt", &["alpha", "nosuch"]);
+    same(&alpha, "monitor", &["-log-level", "bogus"]);
+}
+
+#[test]
+fn commands_agree_on_our_agents() {
+    commands_agree_on_agents_of(Which::Ours);
+}
+
+#[test]
+fn commands_agree_on_reference_agents() {
+    commands_agree_on_agents_of(Which::Reference);
+}
+
+#[test]
+fn estimates_of_round_trip_time_agree_on_reference_agents() {
+    if !reference_is_installed() {
+        return;
+    }
+    let [alpha, _beta] = cluster(Which::Reference);
+    // Coordinates move with every probe: the same answer twice shows that they stood still.
+    eventually("two equal estimates", || {
+        let ask = |which| stdout(&alpha.run(which, "rtt", &["beta-long"]));
+        let (before, ours, after) = (
+            ask(Which::Reference),
+            ask(Which::Ours),
+            ask(Which::Reference),
+        );
+        if before != after || !before.starts_with("Estimated beta-long <-> alpha rtt: ") {
+            return Err(before);
+        }
+        assert_eq!(ours, before);
+        Ok(())
+    });
+}
+
+#[test]
+fn both_monitors_show_the_log_and_events_of_both_agents() {
+    if !reference_is_installed() {
+        return;
+    }
+    for agent_of in Which::BOTH {
+        let agent = Agent::start(agent_of, "alpha", &[]);
+        for which in Which::BOTH {
+            let args = ["monitor", "-rpc-addr", &agent.rpc_addr];
+            let mut monitor = Process::start(which, &args);
+            monitor.wait_for("[INFO] agent: Serf agent starting");
+            monitor.wait_for("[INFO] agent.ipc: Accepted client");
+            let tag = format!("by={which:?}");
+            agent.run(Which::Ours, "tags", &["-set", &tag]);
+            monitor.wait_for("EventMemberUpdate: alpha");
+            monitor.wait_for("Event Info:");
+            monitor.wait_for("\tEvent: \"member-update\"");
+            monitor.wait_for(&format!("{which:?}"));
+            monitor.signal("INT");
+            assert_eq!(monitor.exit_code(), Some(0), "{which:?} on {agent_of:?}");
+        }
+        let args = ["monitor", "-rpc-addr", &agent.rpc_addr, "-log-level", "err"];
+        let mut monitors = Which::BOTH.map(|which| Process::start(which, &args));
+        // Both are connected once their subscriptions are answered.
+        eventually("connections", || {
+            let lines = agent.process.lines();
+            let clients = lines.iter().filter(|line| line.contains("Accepted client"));
+            (clients.count() >= 6)
+                .then_some(())
+                .ok_or_else(|| lines.join("\n"))
+        });
+        agent.run(Which::Reference, "leave", &[]);
+        for monitor in &mut monitors {
+            monitor.wait_for("Remote side ended the monitor!");
+            assert_eq!(monitor.exit_code(), Some(1));
+        }
+    }
+}
+
+#[test]
+fn both_leave_commands_end_both_agents_with_success() {
+    if !reference_is_installed() {
+        return;
+    }
+    for agent_of in Which::BOTH {
+        for which in Which::BOTH {
+            let mut agent = Agent::start(agent_of, "alpha", &[]);
+            let output = agent.run(which, "leave", &[]);
+            assert_eq!(stdout(&output), "Graceful leave complete\n");
+            assert_eq!(output.status.code(), Some(0));
+            assert_eq!(
+                agent.process.exit_code(),
+                Some(0),
+                "{which:?} on {agent_of:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn both_force_leave_commands_declare_failed_members_as_left() {
+    if !reference_is_installed() {
+        return;
+    }
+    let args = ["-profile=local"];
+    let seed = Agent::start(Which::Ours, "seed", &args);
+    let join = seed.ip.to_string();
+    let args = ["-profile=local", "-join", &join];
+    let mut members = ["one", "two"].map(|name| Agent::start(Which::Ours, name, &args));
+    seed.wait_for_members(&[("one", "alive"), ("seed", "alive"), ("two", "alive")]);
+    for member in &mut members {
+        member.process.kill();
+    }
+    seed.wait_for_members(&[("one", "failed"), ("seed", "alive"), ("two", "failed")]);
+    for (which, name) in [(Which::Ours, "one"), (Which::Reference, "two")] {
+        let output = seed.run(which, "force-leave", &[name]);
+        assert_eq!(stdout(&output), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+    seed.wait_for_members(&[("one", "left"), ("seed", "alive"), ("two", "left")]);
+    same(&seed, "members", &["-status", "left"]);
+    let output = seed.run(Which::Reference, "force-leave", &["-prune", "one"]);
+    assert_eq!(output.status.code(), Some(0));
+    seed.wait_for_members(&[("seed", "alive"), ("two", "left")]);
+}
+
+#[test]
+fn tokens_are_asked_for_and_checked_alike() {
+    if !reference_is_installed() {
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("serf-oracle-auth-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{"rpc_auth": "s3cr3t"}"#).unwrap();
+    let path = file.to_str().unwrap();
+    for agent_of in Which::BOTH {
+        let agent = Agent::start(agent_of, "alpha", &["-config-file", path]);
+        for token in ["", "wrong", "s3cr3t"] {
+            let auth = format!("-rpc-auth={token}");
+            same(&agent, "members", &[&auth]);
+            same(&agent, "info", &[&auth]);
+            same(&agent, "tags", &[&auth, "-set", "a=b"]);
+            same(&agent, "join", &[&auth, "127.0.0.1:1"]);
+            same(&agent, "force-leave", &[&auth, "x"]);
+        }
+        let output = agent.run(Which::Ours, "leave", &[]);
+        assert_eq!(stdout(&output), "Error leaving: Authentication required\n");
+    }
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn commands_of_features_to_come_fail_with_words() {
+    if !reference_is_installed() {
+        return;
+    }
+    let agent = Agent::start(Which::Ours, "alpha", &[]);
+    for (args, words) in [
+        (
+            &["event", "deploy", "v1"][..],
+            "Error sending event: user events are not supported yet",
+        ),
+        (
+            &["query", "load"],
+            "Error sending query: queries are not supported yet",
+        ),
+        (&["keys", "-list"], "encryption keys are not supported yet"),
+        (
+            &["keys", "-install", "x"],
+            "encryption keys are not supported yet",
+        ),
+    ] {
+        let rpc_addr = format!("-rpc-addr={}", agent.rpc_addr);
+        let args: Vec<&str> = [args[0], &rpc_addr]
+            .into_iter()
+            .chain(args[1..].iter().copied())
+            .collect();
+        let output = run(Which::Reference, &args);
+        assert!(stdout(&output).contains(words), "{}", stdout(&output));
+        assert_eq!(output.status.code(), Some(1));
+    }
+    // The agent is none the worse for it.
+    assert!(agent.run(Which::Reference, "members", &[]).status.success());
+}
