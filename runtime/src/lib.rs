@@ -1,1 +1,33 @@
-//! What the adapters share: the handle, subscriptions, addresses
+//! What the runtime adapters of Serf share.
+//!
+//! Applications use an adapter crate such as `serf-tokio`, which re-exports what is here: bind a
+//! node with [`Options`], steer it with a [`Handle`], listen to its [`Events`].
+//!
+//! Whoever writes an adapter finds its other half in [`adapter`]: everything about driving a node
+//! that needs neither a timer nor an asynchronous socket.
+
+#![forbid(unsafe_code)]
+
+pub mod adapter;
+mod address;
+mod advertise;
+mod clock;
+mod command;
+mod driver;
+mod error;
+mod events;
+mod handle;
+mod options;
+mod sockets;
+mod stats;
+
+pub use address::AddressError;
+pub use error::{BindError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
+pub use events::{Events, Lagged};
+pub use handle::{Handle, Joined, Left, Spread};
+pub use options::{DEFAULT_PORT, Options};
+pub use serf_core::{
+    Cause, CommandError, Config, ConfigError, Counters, Event, InvalidName, Lifeguard, Member,
+    MemberEvent, MemberEventKind, Name, Params, Profile, Status, StreamFailure, Tags, Versions,
+};
+pub use stats::{SocketCounters, Stats};

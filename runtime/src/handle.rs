@@ -1,0 +1,279 @@
+//! What an application holds of its node.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+use serf_core::{Member, Name, Outcome, Tags};
+
+use crate::adapter::Resolver;
+use crate::address::{Address, Host};
+use crate::command::{Asker, Call, Kind, first};
+use crate::error::{CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
+use crate::events::{Events, Subscriptions};
+use crate::stats::Stats;
+
+/// A running node. Clones are cheap and stand for the same node.
+///
+/// When the last one is dropped, the node shuts down as with [`Handle::shutdown`]: others will
+/// see it fail. Call [`Handle::leave`] first to part in good order.
+///
+/// A call whose future is dropped midway is not undone; only its outcome is lost.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) name: Name,
+    pub(crate) bind_addr: SocketAddr,
+    pub(crate) advertise_addr: SocketAddr,
+    pub(crate) asker: Asker,
+    pub(crate) subscriptions: Subscriptions,
+    /// Closed when the driver is gone.
+    pub(crate) stopped: Receiver<()>,
+    pub(crate) resolver: Resolver,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.shared.name
+    }
+
+    /// The address that is bound, with the real port if 0 was asked for.
+    #[must_use]
+    pub fn bind_addr(&self) -> SocketAddr {
+        self.shared.bind_addr
+    }
+
+    /// The address that others are told to reach the node at.
+    #[must_use]
+    pub fn advertise_addr(&self) -> SocketAddr {
+        self.shared.advertise_addr
+    }
+
+    /// Joins a cluster through any of its members, exchanging state with every one of `seeds`.
+    ///
+    /// A seed is `host`, `host:port`, `ip`, `ip:port`, `[v6]`, `[v6]:port` or a bare IPv6
+    /// address, with a `nodename/` in front if you like. Without a port it is the port that this
+    /// node has bound. All addresses that a name resolves to are tried, a few at a time and each
+    /// for at most [`stream_timeout`](serf_core::Config::stream_timeout). Ends when every address
+    /// was tried.
+    ///
+    /// # Errors
+    /// Not one exchange succeeded; every address is listed with its reason. Or the node refused
+    /// (no seeds, too many, it is leaving) or has stopped.
+    pub async fn join<S: AsRef<str>>(&self, seeds: &[S]) -> Result<Joined, JoinError> {
+        let stopped = async {
+            self.stopped().await;
+            Err(Stopped)
+        };
+        let resolving = async { Ok(self.resolve(seeds).await) };
+        let (targets, mut failed) = first(resolving, stopped).await?;
+        if targets.is_empty() && !failed.is_empty() {
+            return Err(JoinError::Unreachable(failed));
+        }
+        let addrs = targets.iter().map(|(addr, _)| *addr).collect();
+        let outcome = self.call(Call::Join(addrs)).await?;
+        let Outcome::Join {
+            contacted,
+            failed: unreached,
+        } = outcome
+        else {
+            unreachable!("a join ends with its own kind of outcome");
+        };
+        failed.extend(unreached.into_iter().map(|(addr, failure)| {
+            let seed = targets.iter().find(|(target, _)| *target == addr);
+            SeedFailure {
+                seed: seed.map_or_else(|| addr.to_string(), |(_, seed)| seed.clone()),
+                addr: Some(addr),
+                reason: SeedFailureReason::Exchange(failure),
+            }
+        }));
+        if contacted.is_empty() {
+            return Err(JoinError::Unreachable(failed));
+        }
+        Ok(Joined { contacted, failed })
+    }
+
+    /// Leaves the cluster in good order: tells the others, gives them time to pass it on, then
+    /// stops the node. When this returns, the node has stopped and its sockets are closed.
+    ///
+    /// # Errors
+    /// The node is leaving already, or has stopped.
+    pub async fn leave(&self) -> Result<Left, CallError> {
+        let complete = self.spread(Call::Leave).await?.complete;
+        self.stopped().await;
+        Ok(Left { complete })
+    }
+
+    /// Declares a failed member to have left, so that nobody tries to reach it any more; with
+    /// `prune` it is also forgotten at once. A name that nobody has is no error.
+    ///
+    /// # Errors
+    /// The node is leaving or has stopped.
+    pub async fn force_leave(&self, name: &str, prune: bool) -> Result<Spread, CallError> {
+        let name = name.to_owned();
+        self.spread(Call::ForceLeave { name, prune }).await
+    }
+
+    /// Replaces the node's tags and tells the others.
+    ///
+    /// # Errors
+    /// The tags are too large, or the node is leaving or has stopped.
+    pub async fn set_tags(&self, tags: Tags) -> Result<Spread, CallError> {
+        self.spread(Call::SetTags(tags)).await
+    }
+
+    /// All members that this node knows, of any status, itself included, in no meaningful order.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn members(&self) -> Result<Vec<Member>, Stopped> {
+        self.shared.asker.ask(Kind::Members).await
+    }
+
+    /// The node itself, as a member.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn local(&self) -> Result<Member, Stopped> {
+        self.shared.asker.ask(Kind::Local).await
+    }
+
+    /// The node in numbers.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn stats(&self) -> Result<Stats, Stopped> {
+        self.shared.asker.ask(Kind::Stats).await
+    }
+
+    /// Subscribes to events from now on. Each subscriber gets all of them, and none slows the
+    /// node or another subscriber; see [`Events`].
+    ///
+    /// Subscribe first, then ask for [`members`](Self::members), to miss nothing.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.shared.subscriptions.subscribe()
+    }
+
+    /// Stops the node without leaving: others will see it fail. When this returns, the node has
+    /// stopped and its sockets are closed. Does nothing to a node that has stopped.
+    pub async fn shutdown(&self) {
+        if self.shared.asker.tell(Kind::Shutdown).await.is_ok() {
+            self.stopped().await;
+        }
+    }
+
+    /// Waits until the node has stopped, for whatever reason.
+    pub async fn stopped(&self) {
+        // Nothing is ever sent: this ends when the driver drops its end.
+        let _ = self.shared.stopped.recv().await;
+    }
+
+    async fn call(&self, call: Call) -> Result<Outcome, CallError> {
+        self.shared
+            .asker
+            .ask(|reply| Kind::Call(call, reply))
+            .await?
+    }
+
+    async fn spread(&self, call: Call) -> Result<Spread, CallError> {
+        match self.call(call).await? {
+            Outcome::Spread { complete } => Ok(Spread { complete }),
+            _ => unreachable!("only a join ends otherwise"),
+        }
+    }
+
+    /// The addresses behind the seeds, each once and with its seed; and the seeds without any.
+    async fn resolve<S: AsRef<str>>(
+        &self,
+        seeds: &[S],
+    ) -> (Vec<(SocketAddr, String)>, Vec<SeedFailure>) {
+        let own_port = self.shared.bind_addr.port();
+        // All lookups start before the first is waited for.
+        let lookups: Vec<_> = seeds
+            .iter()
+            .map(|seed| {
+                let address = Address::parse_seed(seed.as_ref())?;
+                let port = address.port.unwrap_or(own_port);
+                Ok(match address.host {
+                    Host::Ip(ip) => Lookup::Done(SocketAddr::new(ip, port)),
+                    Host::Name(name) => Lookup::Pending(self.shared.resolver.resolve(name, port)),
+                })
+            })
+            .collect();
+        let (mut targets, mut failed) = (Vec::new(), Vec::new());
+        for (seed, lookup) in seeds.iter().zip(lookups) {
+            let seed = seed.as_ref();
+            let found = match lookup {
+                Ok(Lookup::Done(addr)) => Ok(vec![addr]),
+                Ok(Lookup::Pending(lookup)) => match lookup.await {
+                    Ok(found) if found.is_empty() => Err("no addresses".to_owned()),
+                    Ok(found) => Ok(found),
+                    Err(error) => Err(error.to_string()),
+                }
+                .map_err(SeedFailureReason::Unresolved),
+                Err(malformed) => Err(SeedFailureReason::Malformed(malformed)),
+            };
+            match found {
+                Ok(found) => {
+                    for addr in found {
+                        if !targets.iter().any(|(target, _)| *target == addr) {
+                            targets.push((addr, seed.to_owned()));
+                        }
+                    }
+                }
+                Err(reason) => failed.push(SeedFailure {
+                    seed: seed.to_owned(),
+                    addr: None,
+                    reason,
+                }),
+            }
+        }
+        (targets, failed)
+    }
+}
+
+enum Lookup {
+    Done(SocketAddr),
+    Pending(crate::adapter::Resolving),
+}
+
+/// How a join went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Joined {
+    /// The addresses with which state was exchanged: at least one.
+    pub contacted: Vec<SocketAddr>,
+    /// The seeds and addresses that failed, and why.
+    pub failed: Vec<SeedFailure>,
+}
+
+/// How a leave went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// True if the others were told as often as it takes for all to hear, or if there were no
+    /// others; false if that took longer than
+    /// [`broadcast_timeout`](serf_core::Config::broadcast_timeout).
+    pub complete: bool,
+}
+
+/// How spreading a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// True if the message was sent as often as it takes for all to hear, or if there was nobody
+    /// to tell; false if that takes longer than
+    /// [`broadcast_timeout`](serf_core::Config::broadcast_timeout). It is sent on in either case.
+    pub complete: bool,
+}
