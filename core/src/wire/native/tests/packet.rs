@@ -198,7 +198,7 @@ fn messages_of_length_zero_are_malformed_and_bounded() {
 
 #[test]
 fn impossible_lengths_and_fields_are_malformed() {
-    let bad: [&[u8]; 9] = [
+    let bad: [&[u8]; 8] = [
         // Lengths: past the end, unfinished, of more than 32 bits, of too many bytes.
         &[200, 1],
         &[0x80],
