@@ -81,20 +81,23 @@ fn exchanges(c: &mut Criterion) {
         );
     });
     let mut buf = Vec::with_capacity(1 << 20);
-    c.bench_function("merge and answer a state exchange of 1,000 known members", |b| {
-        b.iter_batched_ref(
-            || {
-                let mut node = quiet.clone();
-                let stream = work::accept(&mut node);
-                (node, stream)
-            },
-            |(node, stream)| {
-                work::merge(node, *stream, black_box(&bytes));
-                black_box(work::drain(node, &mut buf))
-            },
-            BatchSize::SmallInput,
-        );
-    });
+    c.bench_function(
+        "merge and answer a state exchange of 1,000 known members",
+        |b| {
+            b.iter_batched_ref(
+                || {
+                    let mut node = quiet.clone();
+                    let stream = work::accept(&mut node);
+                    (node, stream)
+                },
+                |(node, stream)| {
+                    work::merge(node, *stream, black_box(&bytes));
+                    black_box(work::drain(node, &mut buf))
+                },
+                BatchSize::SmallInput,
+            );
+        },
+    );
 }
 
 criterion_group!(benches, pings, gossip, packets, exchanges);

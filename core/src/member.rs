@@ -9,6 +9,7 @@ use core::ops::Deref;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::message::RawName;
 use crate::tags::Tags;
 
 /// The name of a member: UTF-8 of 1 to [`Name::MAX_LEN`] bytes, cheap to clone.
@@ -39,6 +40,14 @@ impl Name {
     }
 }
 
+impl TryFrom<RawName<'_>> for Name {
+    type Error = InvalidName;
+
+    fn try_from(name: RawName<'_>) -> Result<Self, InvalidName> {
+        Self::new(str::from_utf8(name.as_bytes()).map_err(|_| InvalidName::NotUtf8)?)
+    }
+}
+
 impl Deref for Name {
     type Target = str;
 
@@ -64,6 +73,8 @@ impl fmt::Debug for Name {
 pub enum InvalidName {
     /// No characters.
     Empty,
+    /// Not UTF-8.
+    NotUtf8,
     /// More than [`Name::MAX_LEN`] bytes.
     TooLong {
         /// How many bytes it has.
@@ -75,6 +86,7 @@ impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a node name must not be empty"),
+            Self::NotUtf8 => f.write_str("a node name must be UTF-8"),
             Self::TooLong { len } => {
                 write!(
                     f,

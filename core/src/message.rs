@@ -3,11 +3,58 @@
 //! The state machine reads and writes these; only [`wire`](crate::wire) knows bytes. Fields
 //! borrow from the received packet, so that looking at a message allocates nothing.
 
+use core::fmt;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::member::Versions;
+use crate::member::{Name, Versions};
+
+/// A member's name as it came over the network: any bytes at all.
+///
+/// It is only compared, until it has to be kept: then [`Name::try_from`] checks it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RawName<'a>(
+    #[serde(borrow, serialize_with = "crate::wire::native::field::bytes")] &'a [u8],
+);
+
+impl<'a> RawName<'a> {
+    /// These bytes, as a name.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl<'a> From<&'a str> for RawName<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(name.as_bytes())
+    }
+}
+
+impl<'a> From<&'a Name> for RawName<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self(name.as_bytes())
+    }
+}
+
+impl PartialEq<Name> for RawName<'_> {
+    fn eq(&self, name: &Name) -> bool {
+        self.0 == name.as_bytes()
+    }
+}
+
+impl fmt::Debug for RawName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
 
 /// One message in a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +82,14 @@ pub struct Ping<'a> {
     /// Comes back in the ack.
     pub seq: u32,
     /// Who is meant; anyone else at that address stays silent.
-    pub target: &'a str,
+    #[serde(borrow)]
+    pub target: RawName<'a>,
     /// Where the ack goes: the prober's advertised address.
     #[serde(with = "crate::wire::native::field::addr")]
     pub source: SocketAddr,
     /// The prober's name.
-    pub source_name: &'a str,
+    #[serde(borrow)]
+    pub source_name: RawName<'a>,
 }
 
 /// A request to probe a member on behalf of the sender.
@@ -49,7 +98,8 @@ pub struct IndirectPing<'a> {
     /// The requester's number; comes back in the ack or nack.
     pub seq: u32,
     /// Who is to be probed.
-    pub target: &'a str,
+    #[serde(borrow)]
+    pub target: RawName<'a>,
     /// Where it is.
     #[serde(with = "crate::wire::native::field::addr")]
     pub target_addr: SocketAddr,
@@ -59,7 +109,8 @@ pub struct IndirectPing<'a> {
     #[serde(with = "crate::wire::native::field::addr")]
     pub source: SocketAddr,
     /// The requester's name.
-    pub source_name: &'a str,
+    #[serde(borrow)]
+    pub source_name: RawName<'a>,
 }
 
 /// The answer to a ping.
@@ -85,9 +136,11 @@ pub struct Accusation<'a> {
     /// The incarnation of the member that is meant.
     pub incarnation: u32,
     /// The member.
-    pub name: &'a str,
+    #[serde(borrow)]
+    pub name: RawName<'a>,
     /// Who says so. In a dead message, a member's own name means that it leaves.
-    pub from: &'a str,
+    #[serde(borrow)]
+    pub from: RawName<'a>,
 }
 
 /// A member's announcement of itself.
@@ -96,7 +149,8 @@ pub struct Alive<'a> {
     /// Grows with every renewal; at least 1.
     pub incarnation: u32,
     /// Its name.
-    pub name: &'a str,
+    #[serde(borrow)]
+    pub name: RawName<'a>,
     /// Its advertised address.
     #[serde(with = "crate::wire::native::field::addr")]
     pub addr: SocketAddr,

@@ -6,14 +6,20 @@
 //! ```text
 //! cargo run --release -p serf-sim --example throughput -- 100 1000
 //! ```
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement reads the real clock"
+)]
 
 use std::time::{Duration, Instant};
 
 use serf_sim::{Failure, World};
 
 fn main() -> Result<(), Failure> {
-    let mut sizes: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let mut sizes: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
     if sizes.is_empty() {
         sizes = vec![100, 1_000];
     }
@@ -32,9 +38,17 @@ fn measure(nodes: usize) -> Result<(), Failure> {
     let joining = world.run_until_converged(Duration::from_secs(600))?;
     let joining_took = start.elapsed();
     // What is still being told about the joins is not rest.
-    world.run_until(Duration::from_secs(600), "nobody has anything to tell", |world| {
-        world.running().all(|node| world.node(node).is_some_and(|it| it.queued_broadcasts() == 0))
-    })?;
+    world.run_until(
+        Duration::from_secs(600),
+        "nobody has anything to tell",
+        |world| {
+            world.running().all(|node| {
+                world
+                    .node(node)
+                    .is_some_and(|it| it.queued_broadcasts() == 0)
+            })
+        },
+    )?;
     let memory = resident_bytes().saturating_sub(memory_before);
 
     let (mut simulated, events_before, start) = (0, world.occurrences(), Instant::now());

@@ -7,7 +7,7 @@ use serf_core::{Action, Event, Instant, Outcome, StreamFailure, StreamId, Stream
 use crate::check::What;
 use crate::event::Occurrence;
 use crate::host::{Host, State};
-use crate::network::{Dial, Traffic};
+use crate::network::Passage;
 use crate::stream::{ConnectionId, Segment, Side};
 use crate::trace::Entry;
 use crate::world::{World, address};
@@ -297,11 +297,17 @@ impl World {
             self.hosts[receiver].backlog.push_back(held);
             return None;
         }
-        let passes = self.network.passes(sender, receiver, Traffic::Streams);
+        let way = self.network.stream(sender, receiver);
+        // A firewall lets its own refusals through.
+        let refusal = matches!(
+            self.streams.head(connection, to),
+            Some((_, Segment::Refused))
+        );
+        let passes = way == Passage::Passes || refusal && way == Passage::Refused;
         let touched = match self.streams.head(connection, to) {
             None => false,
             Some((at, _)) if at > self.now.as_nanos() => false,
-            Some((_, Segment::Dial)) if self.network.dial(sender, receiver) == Dial::Refused => {
+            Some((_, Segment::Dial)) if way == Passage::Refused => {
                 self.streams.take(connection, to);
                 self.send_refusal(connection);
                 false

@@ -118,14 +118,14 @@ pub(crate) struct Network {
     next_cut: u32,
 }
 
-/// What becomes of an attempt to open a stream.
+/// Whether streams get from one node to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dial {
-    /// It gets through.
+pub(crate) enum Passage {
+    /// They do.
     Passes,
-    /// It is swallowed.
+    /// What is sent is swallowed.
     Stalls,
-    /// It is answered with a refusal.
+    /// New ones are answered with a refusal; open ones stall.
     Refused,
 }
 
@@ -173,18 +173,18 @@ impl Network {
         })
     }
 
-    pub(crate) fn dial(&self, from: usize, to: usize) -> Dial {
+    pub(crate) fn stream(&self, from: usize, to: usize) -> Passage {
         let mut stops = self
             .cuts
             .iter()
             .filter(|(_, cut)| cut.stops(from, to, Traffic::Streams))
             .peekable();
         if stops.peek().is_none() {
-            Dial::Passes
+            Passage::Passes
         } else if stops.all(|(_, cut)| cut.refuse) {
-            Dial::Refused
+            Passage::Refused
         } else {
-            Dial::Stalls
+            Passage::Stalls
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
         assert!(!network.passes(0, 1, Traffic::Datagrams));
         assert!(network.passes(0, 1, Traffic::Streams));
         assert!(!network.passes(0, 1, Traffic::All));
-        assert_eq!(network.dial(0, 1), Dial::Passes);
+        assert_eq!(network.stream(0, 1), Passage::Passes);
     }
 
     #[test]
@@ -284,11 +284,11 @@ mod tests {
         let mut network = network();
         let refusing = Cut::between([0], [1]).only(Traffic::Streams).refusing();
         network.cut(refusing);
-        assert_eq!(network.dial(1, 0), Dial::Refused);
+        assert_eq!(network.stream(1, 0), Passage::Refused);
         let silent = network.cut(Cut::one_way([1], [0]));
-        assert_eq!(network.dial(1, 0), Dial::Stalls);
+        assert_eq!(network.stream(1, 0), Passage::Stalls);
         network.heal(silent);
-        assert_eq!(network.dial(1, 0), Dial::Refused);
+        assert_eq!(network.stream(1, 0), Passage::Refused);
     }
 
     #[test]

@@ -190,7 +190,9 @@ impl World {
                 if retry {
                     self.hosts[node].seeds.clone_from(&seeds);
                 }
-                drop(self.join(node, &seeds));
+                if self.join(node, &seeds).is_err() && self.state(node) == State::Paused {
+                    self.retry_join(node, false);
+                }
             }
             Op::Leave(node) => drop(self.leave(node)),
             Op::ForceLeave {

@@ -217,11 +217,13 @@ mod tests {
 
     /// Ids come from nodes alone.
     fn stream_id() -> StreamId {
-        let identity = Identity::new(Name::new("a").unwrap(), ([10, 0, 0, 1], 1).into());
-        let params = Params::new(Config::lan()).unwrap();
-        let mut node = Node::new(identity, params, [0; 32], Instant::ZERO).unwrap();
-        node.accept_stream(([10, 0, 0, 2], 2).into(), Instant::ZERO)
-            .unwrap()
+        let name = Name::new("a").expect("short enough");
+        let identity = Identity::new(name, ([10, 0, 0, 1], 1).into());
+        let params = Params::new(Config::lan()).expect("within bounds");
+        let node = Node::new(identity, params, [0; 32], Instant::ZERO);
+        let mut node = node.expect("a proper identity");
+        let stream = node.accept_stream(([10, 0, 0, 2], 2).into(), Instant::ZERO);
+        stream.expect("the first stream is taken")
     }
 
     fn opened() -> (Streams, ConnectionId, StreamId) {

@@ -1,10 +1,10 @@
 //! A world: nodes, the network between them, and the time in which everything happens.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool};
 
 use crate::builder::Builder;

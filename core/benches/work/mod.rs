@@ -12,9 +12,9 @@ use serf_core::{
 /// Tags of a usual size, as encoded: `role=web`, `dc=east`, `rack=r12`.
 const META: &[u8] = b"\xff\x83\xa2dc\xa4east\xa4rack\xa3r12\xa4role\xa3web";
 
-pub const NOW: Instant = Instant::from_millis(60_000);
+pub(crate) const NOW: Instant = Instant::from_millis(60_000);
 
-pub fn addr(n: usize) -> SocketAddr {
+pub(crate) fn addr(n: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 7946))
 }
 
@@ -22,61 +22,91 @@ fn name(n: usize) -> String {
     format!("node-{n:05}")
 }
 
-pub fn params() -> Params {
+pub(crate) fn params() -> Params {
     // Rumours last for many packets, so that a full queue stays full while it is measured.
-    let config = Config { retransmit_mult: 36, ..Config::lan() };
+    let config = Config {
+        retransmit_mult: 36,
+        ..Config::lan()
+    };
     Params::new(config).expect("a valid configuration")
 }
 
 /// A packet that announces members `range` at `incarnation`.
-pub fn announcements(range: std::ops::Range<usize>, incarnation: u32) -> Vec<u8> {
+pub(crate) fn announcements(range: std::ops::Range<usize>, incarnation: u32) -> Vec<u8> {
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, 65_507);
     for n in range {
         let (name, versions) = (name(n), Versions::CURRENT);
-        let alive = Alive { incarnation, name: &name, addr: addr(n), versions, meta: META };
+        let alive = Alive {
+            incarnation,
+            name: (&*name).into(),
+            addr: addr(n),
+            versions,
+            meta: META,
+        };
         assert!(writer.push(&Message::Alive(alive)), "it fits");
     }
     writer.finish();
     buf
 }
 
-pub fn ping() -> Vec<u8> {
+pub(crate) fn ping() -> Vec<u8> {
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, 1400);
     let (target, source_name) = (name(0), name(1));
-    let ping = Ping { seq: 77, target: &target, source: addr(1), source_name: &source_name };
+    let ping = Ping {
+        seq: 77,
+        target: (&*target).into(),
+        source: addr(1),
+        source_name: (&*source_name).into(),
+    };
     assert!(writer.push(&Message::Ping(ping)), "it fits");
     writer.finish();
     buf
 }
 
 /// A state exchange that lists `count` members at incarnation 1, as a peer would send it.
-pub fn exchange(count: usize) -> Vec<u8> {
+pub(crate) fn exchange(count: usize) -> Vec<u8> {
     let mut buf = Vec::new();
     let mut writer = SyncWriter::new(&mut buf, false, usize::MAX);
     for n in 1..count {
         let (name, versions) = (name(n), Versions::CURRENT);
-        let alive = Alive { incarnation: 1, name: &name, addr: addr(n), versions, meta: META };
-        assert!(writer.push(&SyncEntry { state: SyncState::Alive, alive }), "it fits");
+        let alive = Alive {
+            incarnation: 1,
+            name: (&*name).into(),
+            addr: addr(n),
+            versions,
+            meta: META,
+        };
+        assert!(
+            writer.push(&SyncEntry {
+                state: SyncState::Alive,
+                alive
+            }),
+            "it fits"
+        );
     }
     writer.finish(&[]);
     buf
 }
 
 /// A node that knows `members` members, with as many rumours queued as it has just heard.
-pub fn node(members: usize) -> Node {
+pub(crate) fn node(members: usize) -> Node {
     let identity = Identity::new(Name::new(&name(0)).expect("a valid name"), addr(0));
     let mut node = Node::new(identity, params(), [7; 32], NOW).expect("a valid identity");
     for first in (1..members).step_by(100) {
-        node.handle_datagram(addr(1), &announcements(first..members.min(first + 100), 1), NOW);
+        node.handle_datagram(
+            addr(1),
+            &announcements(first..members.min(first + 100), 1),
+            NOW,
+        );
     }
     drain(&mut node, &mut Vec::new());
     node
 }
 
 /// The same with nothing left to tell.
-pub fn quiet_node(members: usize) -> Node {
+pub(crate) fn quiet_node(members: usize) -> Node {
     let mut node = node(members);
     let mut now = NOW;
     let mut buf = Vec::new();
@@ -92,22 +122,23 @@ pub fn quiet_node(members: usize) -> Node {
 }
 
 /// A node whose queue holds exactly `rumours`, and which knows no more members than that.
-pub fn busy_node(rumours: usize) -> Node {
+pub(crate) fn busy_node(rumours: usize) -> Node {
     let node = node(rumours);
     assert_eq!(node.queued_broadcasts(), rumours);
     node
 }
 
-pub fn accept(node: &mut Node) -> StreamId {
-    node.accept_stream(addr(1), NOW).expect("there is room for a stream")
+pub(crate) fn accept(node: &mut Node) -> StreamId {
+    node.accept_stream(addr(1), NOW)
+        .expect("there is room for a stream")
 }
 
-pub fn merge(node: &mut Node, stream: StreamId, bytes: &[u8]) {
+pub(crate) fn merge(node: &mut Node, stream: StreamId, bytes: &[u8]) {
     node.handle_stream(stream, StreamInput::Data(bytes), NOW);
 }
 
 /// Polls until there is nothing to do. Returns how many bytes there were.
-pub fn drain(node: &mut Node, buf: &mut Vec<u8>) -> usize {
+pub(crate) fn drain(node: &mut Node, buf: &mut Vec<u8>) -> usize {
     let mut bytes = 0;
     loop {
         buf.clear();

@@ -183,7 +183,7 @@ impl Node {
         self.check_running()?;
         self.check_spreads()?;
         let id = self.take_command();
-        let found = self.table.find(name).filter(|&slot| slot != self.me);
+        let found = self.table.find(name.into()).filter(|&slot| slot != self.me);
         let record = found.and_then(|slot| Some((slot, self.table.get(slot)?)));
         match record.map(|(slot, record)| (slot, record.state(), record.incarnation)) {
             Some((slot, State::Dead, incarnation)) => {

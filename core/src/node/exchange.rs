@@ -187,7 +187,7 @@ impl Node {
         let role = stream.role.clone();
         let ended = match (&role, read_stream_message(bytes)) {
             (_, Err(error)) => Err(fault(error)),
-            (Role::Inbound, Ok(StreamMessage::Ping(ping))) if ping.target == &*self.name => {
+            (Role::Inbound, Ok(StreamMessage::Ping(ping))) if ping.target == self.name => {
                 self.push(Output::WriteAck { id, seq: ping.seq });
                 Ok(())
             }
@@ -342,7 +342,9 @@ impl Node {
             };
             match entry.state {
                 SyncState::Alive => self.on_alive(&alive),
-                SyncState::Suspect | SyncState::Dead => self.on_suspect(&accusation(&own_name)),
+                SyncState::Suspect | SyncState::Dead => {
+                    self.on_suspect(&accusation((&own_name).into()))
+                }
                 SyncState::Left => self.on_dead(&accusation(alive.name)),
             }
         }

@@ -15,7 +15,7 @@ use super::timers::Timer;
 use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
 use crate::member::{Name, Profile, Versions};
-use crate::message::{Accusation, Alive};
+use crate::message::{Accusation, Alive, RawName};
 use crate::swim::pool;
 use crate::swim::record::{Record, State};
 use crate::swim::rumours::{Claim, Rumour};
@@ -76,7 +76,7 @@ impl Node {
     }
 
     fn add_member(&mut self, alive: &Alive<'_>) {
-        let Ok(name) = Name::new(alive.name) else {
+        let Ok(name) = Name::try_from(alive.name) else {
             self.counters.dropped_invalid_member += 1;
             return;
         };
@@ -170,7 +170,7 @@ impl Node {
                 self.confirm(slot, known, suspect.from);
             }
             State::Alive | State::Suspect => {
-                if let Ok(accuser) = Name::new(suspect.from) {
+                if let Ok(accuser) = Name::try_from(suspect.from) {
                     self.suspect(slot, suspect.incarnation, accuser);
                 }
             }
@@ -224,7 +224,7 @@ impl Node {
     }
 
     /// Another member suspects it, too: the more, the sooner it is believed.
-    pub(super) fn confirm(&mut self, slot: Slot, incarnation: u32, accuser: &str) {
+    pub(super) fn confirm(&mut self, slot: Slot, incarnation: u32, accuser: RawName<'_>) {
         let Some(suspicion) = self.suspicions.get_mut(&slot) else {
             return;
         };
@@ -235,7 +235,7 @@ impl Node {
         let deadline = suspicion.deadline();
         self.suspicion_deadlines.remove(&(before, slot));
         self.suspicion_deadlines.insert((deadline, slot));
-        if let Ok(accuser) = Name::new(accuser) {
+        if let Ok(accuser) = Name::try_from(accuser) {
             let claim = Claim::Suspect(accuser);
             self.spread_rumour(Rumour {
                 subject: slot,
@@ -312,7 +312,7 @@ impl Node {
             State::Dead => left || dead.incarnation > known,
             State::Left => dead.incarnation > known,
         };
-        let (true, Ok(by)) = (news, Name::new(dead.from)) else {
+        let (true, Ok(by)) = (news, Name::try_from(dead.from)) else {
             return;
         };
         let cause = if left {
@@ -355,7 +355,7 @@ impl Node {
     /// Somebody says that this node has failed, or left.
     fn on_accused(&mut self, accusation: &Accusation<'_>) {
         if self.phase == Phase::Running {
-            self.refute(accusation.incarnation, Name::new(accusation.from).ok());
+            self.refute(accusation.incarnation, Name::try_from(accusation.from).ok());
         }
     }
 

@@ -395,7 +395,7 @@ impl Node {
     /// The member called `name`.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Member> {
-        let slot = self.table.find(name)?;
+        let slot = self.table.find(name.into())?;
         self.table.get(slot).map(Record::to_member)
     }
 

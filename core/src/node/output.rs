@@ -7,8 +7,9 @@ use core::time::Duration;
 use super::outbox::Output;
 use super::{Node, Phase};
 use crate::action::Action;
+use crate::member::Name;
 use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
-use crate::message::{SyncEntry, SyncState};
+use crate::message::{RawName, SyncEntry, SyncState};
 use crate::swim::record::{Record, State};
 use crate::swim::rumours::{Claim, Offer, Rumour, Rumours};
 use crate::swim::table::Table;
@@ -41,7 +42,7 @@ impl Node {
     /// `None` if there turned out to be nothing to say.
     fn render(&mut self, output: Output, buf: &mut Vec<u8>) -> Option<Action> {
         let name = self.name.clone();
-        let (source, source_name) = (self.own_record().profile.addr, &*name);
+        let (source, source_name) = (self.own_record().profile.addr, RawName::from(&name));
         match output {
             Output::Ping {
                 seq,
@@ -51,15 +52,15 @@ impl Node {
             } => {
                 let ping = Message::Ping(Ping {
                     seq,
-                    target: &target,
+                    target: (&target).into(),
                     source,
                     source_name,
                 });
                 let accusation = suspected.map(|incarnation| {
                     Message::Suspect(Accusation {
                         incarnation,
-                        name: &target,
-                        from: &name,
+                        name: (&target).into(),
+                        from: source_name,
                     })
                 });
                 self.packet(to, buf, &[Some(ping), accusation])
@@ -71,7 +72,7 @@ impl Node {
                 helper,
                 nack,
             } => {
-                let target = &*target;
+                let target = (&target).into();
                 let ping = IndirectPing {
                     seq,
                     target,
@@ -85,12 +86,12 @@ impl Node {
             Output::Ack { seq, to, told } => {
                 let ack = Message::Ack(Ack { seq, payload: &[] });
                 let accusation = told.as_ref().and_then(|dead| {
-                    let record = self.table.get(self.table.find(dead)?)?;
+                    let record = self.table.get(self.table.find(dead.into())?)?;
                     let incarnation = record.incarnation;
                     let death = Accusation {
                         incarnation,
-                        name: dead,
-                        from: &name,
+                        name: dead.into(),
+                        from: source_name,
                     };
                     (record.state() == State::Dead).then_some(Message::Dead(death))
                 });
@@ -102,7 +103,7 @@ impl Node {
             Output::WritePing { id, seq, target } => {
                 let ping = Ping {
                     seq,
-                    target: &target,
+                    target: (&target).into(),
                     source,
                     source_name,
                 };
@@ -178,10 +179,10 @@ fn fill(writer: &mut PacketWriter<'_>, rumours: &mut Rumours, table: &Table, lim
 }
 
 fn rumour_message<'a>(rumour: &'a Rumour, record: &'a Record) -> Message<'a> {
-    let accusation = |from: &'a str| Accusation {
+    let accusation = |from: &'a Name| Accusation {
         incarnation: rumour.incarnation,
-        name: &record.profile.name,
-        from,
+        name: (&record.profile.name).into(),
+        from: from.into(),
     };
     match &rumour.claim {
         Claim::Alive => Message::Alive(announcement(record, rumour.incarnation)),
@@ -194,7 +195,7 @@ fn announcement(record: &Record, incarnation: u32) -> Alive<'_> {
     let profile = &*record.profile;
     Alive {
         incarnation,
-        name: &profile.name,
+        name: (&profile.name).into(),
         addr: profile.addr,
         versions: profile.versions,
         meta: &profile.meta,

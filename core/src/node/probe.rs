@@ -10,7 +10,7 @@ use super::{Node, Phase};
 use crate::action::StreamId;
 use crate::event::Event;
 use crate::member::Name;
-use crate::message::{Ack, IndirectPing, Nack, Ping};
+use crate::message::{Ack, IndirectPing, Nack, Ping, RawName};
 use crate::swim::order::Order;
 use crate::swim::record::State;
 use crate::swim::table::Slot;
@@ -198,7 +198,7 @@ impl Node {
         let accuser = self.name.clone();
         match state {
             State::Alive => self.suspect(probe.slot, incarnation, accuser),
-            State::Suspect => self.confirm(probe.slot, incarnation, &accuser),
+            State::Suspect => self.confirm(probe.slot, incarnation, (&accuser).into()),
             State::Dead | State::Left => {}
         }
     }
@@ -222,7 +222,8 @@ impl Node {
     }
 
     pub(super) fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>) {
-        if !ping.target.is_empty() && ping.target != &*self.name {
+        let addressed = ping.target == self.name || ping.target.as_bytes().is_empty();
+        if !addressed {
             self.counters.dropped_misdirected += 1;
             return;
         }
@@ -238,7 +239,7 @@ impl Node {
 
     /// A member that pings although it is thought dead should hear that first of all: the buddy
     /// system, taken one step further.
-    fn thought_dead(&self, name: &str) -> Option<Name> {
+    fn thought_dead(&self, name: RawName<'_>) -> Option<Name> {
         if !self.params.lifeguard.buddy || self.table.count(State::Dead) == 0 {
             return None;
         }
@@ -251,7 +252,7 @@ impl Node {
             self.counters.refused_helper_probes += 1;
             return;
         }
-        let Ok(target) = Name::new(ping.target) else {
+        let Ok(target) = Name::try_from(ping.target) else {
             self.counters.dropped_malformed += 1;
             return;
         };

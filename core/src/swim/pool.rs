@@ -40,7 +40,7 @@ impl ProfilePool {
     pub(crate) fn intern(&self, name: &Name, alive: &Alive<'_>) -> Arc<Profile> {
         let hasher = FixedState::default();
         // Names tell profiles apart but for updates; the rest is compared.
-        let hash = hasher.hash_one(alive.name);
+        let hash = hasher.hash_one(&**name);
         let mut pool = self.0.lock();
         if let Some(found) = pool.table.find(hash, |profile| matches(profile, alive)) {
             return Arc::clone(found);
@@ -64,7 +64,7 @@ impl Profiles {
 
 /// True if the profile says what `alive` says.
 pub(crate) fn matches(profile: &Profile, alive: &Alive<'_>) -> bool {
-    &*profile.name == alive.name
+    alive.name == profile.name
         && profile.addr == alive.addr
         && *profile.meta == *alive.meta
         && profile.versions == alive.versions

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::member::Name;
+use crate::message::RawName;
 use crate::time::{Instant, nanos};
 
 /// One member's time to refute. The more members confirm the suspicion on their own account, the
@@ -39,12 +40,12 @@ impl Suspicion {
     }
 
     /// Takes note that `accuser` suspects, too. True if that is news that others should hear.
-    pub(crate) fn confirm(&mut self, accuser: &str) -> bool {
+    pub(crate) fn confirm(&mut self, accuser: RawName<'_>) -> bool {
         let full = self.confirmations() >= self.wanted;
-        if full || self.accusers.iter().any(|known| &**known == accuser) {
+        if full || self.accusers.iter().any(|known| accuser == *known) {
             return false;
         }
-        match Name::new(accuser) {
+        match Name::try_from(accuser) {
             Ok(name) => {
                 self.accusers.push(name);
                 true
@@ -108,7 +109,7 @@ mod tests {
         let mut s = suspicion(3, 2, 30);
         let mut timeouts = vec![s.timeout().as_millis()];
         for accuser in ["a", "b", "c"] {
-            assert!(s.confirm(accuser));
+            assert!(s.confirm(accuser.into()));
             timeouts.push(s.timeout().as_millis());
         }
         assert_eq!(timeouts, [30_000, 16_000, 7_810, 2_000]);
@@ -117,11 +118,11 @@ mod tests {
     #[test]
     fn an_accuser_counts_once_and_no_more_are_taken_than_wanted() {
         let mut s = suspicion(2, 1, 6);
-        assert!(!s.confirm("first"));
-        assert!(s.confirm("a"));
-        assert!(!s.confirm("a"));
-        assert!(s.confirm("b"));
-        assert!(!s.confirm("c"));
+        assert!(!s.confirm("first".into()));
+        assert!(s.confirm("a".into()));
+        assert!(!s.confirm("a".into()));
+        assert!(s.confirm("b".into()));
+        assert!(!s.confirm("c".into()));
         assert_eq!(s.into_accusers(), [name("first"), name("a"), name("b")]);
     }
 
@@ -129,7 +130,7 @@ mod tests {
     fn without_wanted_confirmations_it_runs_for_the_minimum() {
         let mut s = suspicion(0, 4, 24);
         assert_eq!(s.timeout(), Duration::from_secs(4));
-        assert!(!s.confirm("a"));
+        assert!(!s.confirm("a".into()));
     }
 
     proptest! {
@@ -142,7 +143,7 @@ mod tests {
             let mut last = s.timeout();
             prop_assert!(last <= bounds.1);
             for accuser in accusers {
-                s.confirm(&format!("n{accuser}"));
+                s.confirm((&*format!("n{accuser}")).into());
                 let timeout = s.timeout();
                 prop_assert!(bounds.0 <= timeout && timeout <= last);
                 last = timeout;

@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::array;
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
 use crate::member::Profile;
+use crate::message::RawName;
 use crate::swim::census::Census;
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
@@ -53,12 +54,12 @@ impl Table {
     }
 
     /// The slot of the member called `name`.
-    pub(crate) fn find(&self, name: &str) -> Option<Slot> {
-        let hash = self.hasher.hash_one(name);
+    pub(crate) fn find(&self, name: RawName<'_>) -> Option<Slot> {
+        let key = hash(&self.hasher, name);
         self.index
-            .find(hash, |&slot| {
+            .find(key, |&slot| {
                 self.get(slot)
-                    .is_some_and(|record| &*record.profile.name == name)
+                    .is_some_and(|record| name == record.profile.name)
             })
             .copied()
     }
@@ -75,7 +76,7 @@ impl Table {
     /// Adds a member that is not there yet.
     pub(crate) fn insert(&mut self, record: Record) -> Slot {
         debug_assert!(
-            self.find(&record.profile.name).is_none(),
+            self.find((&record.profile.name).into()).is_none(),
             "names are unique"
         );
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -89,7 +90,7 @@ impl Table {
         self.counts[record.state() as usize] += 1;
         self.census
             .add(record.profile.versions, record.state() == State::Alive);
-        let hash = self.hasher.hash_one(&*record.profile.name);
+        let key = hash(&self.hasher, (&record.profile.name).into());
         Arc::make_mut(&mut self.pages[page])[slot as usize % PAGE] = Some(record);
 
         let Self {
@@ -100,9 +101,9 @@ impl Table {
         } = self;
         let rehash = |&slot: &Slot| {
             let record = pages[slot as usize / PAGE][slot as usize % PAGE].as_ref();
-            hasher.hash_one(record.map_or("", |record| &*record.profile.name))
+            record.map_or(0, |record| hash(hasher, (&record.profile.name).into()))
         };
-        Arc::make_mut(index).insert_unique(hash, slot, rehash);
+        Arc::make_mut(index).insert_unique(key, slot, rehash);
         slot
     }
 
@@ -110,8 +111,8 @@ impl Table {
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Record> {
         let page = self.pages.get_mut(slot as usize / PAGE)?;
         let record = Arc::make_mut(page)[slot as usize % PAGE].take()?;
-        let hash = self.hasher.hash_one(&*record.profile.name);
-        if let Ok(entry) = Arc::make_mut(&mut self.index).find_entry(hash, |&other| other == slot) {
+        let key = hash(&self.hasher, (&record.profile.name).into());
+        if let Ok(entry) = Arc::make_mut(&mut self.index).find_entry(key, |&other| other == slot) {
             entry.remove();
         }
         self.counts[record.state() as usize] -= 1;
@@ -194,6 +195,13 @@ impl Table {
     }
 }
 
+fn hash(hasher: &FixedState, name: RawName<'_>) -> u64 {
+    // In one write and without a length: nothing else is hashed along with it.
+    let mut hasher = hasher.build_hasher();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::boxed::Box;
@@ -229,7 +237,7 @@ mod tests {
             let mut model = BTreeMap::<String, State>::new();
             for (op, name, new) in ops {
                 let name = format!("member-{}", name % 100);
-                let found = table.find(&name);
+                let found = table.find((&*name).into());
                 prop_assert_eq!(found.is_some(), model.contains_key(&name));
                 match (op % 3, found) {
                     (0, None) => {

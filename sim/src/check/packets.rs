@@ -51,7 +51,7 @@ mod tests {
             packet_budget: 508,
             ..Config::lan()
         })
-        .unwrap();
+        .expect("within bounds");
         let mut check = Packets::default();
         let mut observe = |what| {
             check

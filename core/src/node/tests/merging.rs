@@ -22,20 +22,20 @@ fn tell(node: &mut Node, news: News) {
     let reporter = name(2);
     let accusation = |incarnation, from| Accusation {
         incarnation,
-        name: &subject,
+        name: (&subject).into(),
         from,
     };
     let message = match news {
         News::Alive(incarnation) => Message::Alive(Alive {
             incarnation,
-            name: &subject,
+            name: (&subject).into(),
             addr: addr(1),
             versions: Versions::CURRENT,
             meta: &[0xff, 0x80],
         }),
-        News::Suspect(incarnation) => Message::Suspect(accusation(incarnation, &reporter)),
-        News::Dead(incarnation) => Message::Dead(accusation(incarnation, &reporter)),
-        News::Left(incarnation) => Message::Dead(accusation(incarnation, &subject)),
+        News::Suspect(incarnation) => Message::Suspect(accusation(incarnation, (&reporter).into())),
+        News::Dead(incarnation) => Message::Dead(accusation(incarnation, (&reporter).into())),
+        News::Left(incarnation) => Message::Dead(accusation(incarnation, (&subject).into())),
     };
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, 1400);

@@ -22,7 +22,7 @@ fn packet(message: &Message<'_>) -> Vec<u8> {
 fn alive_message(n: usize, at: SocketAddr, incarnation: u32, names: &[Name]) -> Vec<u8> {
     packet(&Message::Alive(Alive {
         incarnation,
-        name: &names[n],
+        name: (&names[n]).into(),
         addr: at,
         versions: Versions::CURRENT,
         meta: &[0xff, 0x80],
@@ -158,8 +158,8 @@ fn an_accused_member_refutes_and_is_not_declared_failed() {
     let (accused, accuser) = (name(1), name(2));
     let suspect = packet(&Message::Suspect(Accusation {
         incarnation: 1,
-        name: &accused,
-        from: &accuser,
+        name: (&accused).into(),
+        from: (&accuser).into(),
     }));
     let now = cluster.now;
     cluster.nodes[0].handle_datagram(addr(2), &suspect, now);
@@ -199,8 +199,8 @@ fn a_member_thought_dead_that_pings_is_told_so_and_comes_back() {
     // Only node 0 hears this, and by the rules it tells nobody that it thinks dead for long.
     let dead = packet(&Message::Dead(Accusation {
         incarnation: 1,
-        name: &accused,
-        from: &accuser,
+        name: (&accused).into(),
+        from: (&accuser).into(),
     }));
     let now = cluster.now;
     cluster.nodes[0].handle_datagram(addr(1), &dead, now);
@@ -395,8 +395,8 @@ fn accusations_against_strangers_add_nobody() {
     let now = cluster.now;
     let accusation = Accusation {
         incarnation: 3,
-        name: &stranger,
-        from: &accuser,
+        name: (&stranger).into(),
+        from: (&accuser).into(),
     };
     for message in [Message::Suspect(accusation), Message::Dead(accusation)] {
         let bytes = packet(&message);
@@ -493,8 +493,8 @@ fn forged_incarnations_near_the_maximum_are_refused_and_the_member_can_still_ref
     let now = cluster.now;
     let accusation = Accusation {
         incarnation: u32::MAX,
-        name: &accused,
-        from: &accuser,
+        name: (&accused).into(),
+        from: (&accuser).into(),
     };
     for message in [Message::Suspect(accusation), Message::Dead(accusation)] {
         let bytes = packet(&message);
@@ -548,8 +548,8 @@ fn standing_still_for_long_does_not_make_everybody_else_fail() {
     let (accused, accuser) = (name(1), name(2));
     let suspect = packet(&Message::Suspect(Accusation {
         incarnation: 1,
-        name: &accused,
-        from: &accuser,
+        name: (&accused).into(),
+        from: (&accuser).into(),
     }));
     let now = cluster.now;
     cluster.nodes[0].handle_datagram(addr(2), &suspect, now);

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::field::addr;
 use super::sized::{append, append_bytes, split_sized, take, take_u32};
 use crate::member::Versions;
-use crate::message::{Alive, SyncEntry};
+use crate::message::{Alive, RawName, SyncEntry};
 
 #[inline]
 pub(super) fn append_alive(out: &mut Vec<u8>, alive: &Alive<'_>) {
@@ -48,7 +48,7 @@ pub(super) fn read_alive(bytes: &[u8]) -> Option<Alive<'_>> {
     ] = *versions;
     Some(Alive {
         incarnation,
-        name: core::str::from_utf8(name).ok()?,
+        name: RawName::new(name),
         addr: addr::from_bytes(addr)?,
         versions: Versions {
             protocol_min,

@@ -24,7 +24,7 @@ fn addr(text: &str) -> SocketAddr {
 fn alive(name: &str) -> Alive<'_> {
     Alive {
         incarnation: 7,
-        name,
+        name: name.into(),
         addr: addr(V4),
         versions: Versions::CURRENT,
         meta: b"\xff\x80",
@@ -35,23 +35,23 @@ fn alive(name: &str) -> Alive<'_> {
 fn every_message() -> Vec<Message<'static>> {
     let accusation = Accusation {
         incarnation: 300,
-        name: "accused",
-        from: "accuser",
+        name: "accused".into(),
+        from: "accuser".into(),
     };
     vec![
         Message::Ping(Ping {
             seq: 1,
-            target: "target",
+            target: "target".into(),
             source: addr(V4),
-            source_name: "source",
+            source_name: "source".into(),
         }),
         Message::IndirectPing(IndirectPing {
             seq: u32::MAX,
-            target: "target",
+            target: "target".into(),
             target_addr: addr(MAPPED),
             nack: true,
             source: addr(V6),
-            source_name: "source",
+            source_name: "source".into(),
         }),
         Message::Ack(Ack {
             seq: 128,

@@ -35,7 +35,7 @@ impl Parts {
     fn alive(&self) -> Alive<'_> {
         Alive {
             incarnation: self.numbers.0,
-            name: &self.texts[0],
+            name: (&*self.texts[0]).into(),
             addr: self.addrs[0],
             versions: self.versions(),
             meta: &self.bytes,
@@ -48,23 +48,23 @@ impl Parts {
         let [source, target_addr] = self.addrs;
         let accusation = Accusation {
             incarnation: seq,
-            name: a,
-            from: b,
+            name: (&**a).into(),
+            from: (&**b).into(),
         };
         match self.kind {
             kind::PING => Message::Ping(Ping {
                 seq,
-                target: a,
+                target: (&**a).into(),
                 source,
-                source_name: b,
+                source_name: (&**b).into(),
             }),
             kind::INDIRECT_PING => Message::IndirectPing(IndirectPing {
                 seq,
-                target: a,
+                target: (&**a).into(),
                 target_addr,
                 nack,
                 source,
-                source_name: b,
+                source_name: (&**b).into(),
             }),
             kind::ACK => Message::Ack(Ack {
                 seq,

@@ -101,9 +101,9 @@ fn a_bad_entry_does_not_hide_the_next() {
 fn pings_and_acks_come_back_over_a_stream() {
     let ping = Ping {
         seq: 5,
-        target: "target",
+        target: "target".into(),
         source: addr(V6),
-        source_name: "source",
+        source_name: "source".into(),
     };
     let ack = Ack {
         seq: 5,
