@@ -141,6 +141,9 @@ pub struct Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Message<'a>, MessageError>;
 
+    // Always inlined, so that a message is used where it is made: copying it out through an
+    // option and a result took as long as decoding it.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -156,7 +159,18 @@ impl<'a> Iterator for Messages<'a> {
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
+#[inline(always)]
 fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
+    match message.split_first() {
+        Some((&kind::ALIVE, fields)) => read_alive(fields).map(Message::Alive),
+        _ => return read_other(message),
+    }
+    .ok_or(MessageError::Malformed)
+}
+
+/// Everything but announcements.
+#[inline(never)]
+fn read_other(message: &[u8]) -> Result<Message<'_>, MessageError> {
     let (&kind, fields) = message.split_first().ok_or(MessageError::Malformed)?;
     match kind {
         kind::PING => take(fields).map(|(m, _)| Message::Ping(m)),
@@ -164,7 +178,6 @@ fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
         kind::ACK => take(fields).map(|(m, _)| Message::Ack(m)),
         kind::NACK => take(fields).map(|(m, _)| Message::Nack(m)),
         kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
-        kind::ALIVE => read_alive(fields).map(Message::Alive),
         kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
         _ => return Err(MessageError::Unknown { kind }),
     }
