@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::alive::{append_alive, read_alive};
+use super::serf::{append_serf, read_serf};
 use super::sized::{append, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::message::Message;
@@ -40,18 +41,15 @@ impl<'b> PacketWriter<'b> {
     /// is and returns false; a shorter message may still fit.
     #[must_use = "false means that the message is not in the packet"]
     pub fn push(&mut self, message: &Message<'_>) -> bool {
-        append_sized(self.buf, self.limit, |out| match message {
-            Message::Ping(m) => append(out, &(kind::PING, m)),
-            Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
-            Message::Ack(m) => append(out, &(kind::ACK, m)),
-            Message::Nack(m) => append(out, &(kind::NACK, m)),
-            Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
-            Message::Alive(m) => {
-                out.push(kind::ALIVE);
-                append_alive(out, m);
-            }
-            Message::Dead(m) => append(out, &(kind::DEAD, m)),
-        })
+        append_sized(self.buf, self.limit, |out| append_message(out, message))
+    }
+
+    /// Adds a message that is encoded already, by [`append_message`] or by the member that it
+    /// came from, byte by byte: fields that only later versions know survive. Otherwise like
+    /// [`push`](Self::push).
+    #[must_use = "false means that the message is not in the packet"]
+    pub fn push_encoded(&mut self, message: &[u8]) -> bool {
+        append_sized(self.buf, self.limit, |out| out.extend_from_slice(message))
     }
 
     /// How many bytes of the budget are left. A message takes its length (one byte, from 128
@@ -78,6 +76,24 @@ impl<'b> PacketWriter<'b> {
         let sum = checksum(&packet[HEADER_LEN..]);
         packet[1..HEADER_LEN].copy_from_slice(&sum);
         packet.len()
+    }
+}
+
+/// Appends a message without the length that it has in a packet: its kind and its fields.
+#[inline]
+pub fn append_message(out: &mut Vec<u8>, message: &Message<'_>) {
+    match message {
+        Message::Ping(m) => append(out, &(kind::PING, m)),
+        Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
+        Message::Ack(m) => append(out, &(kind::ACK, m)),
+        Message::Nack(m) => append(out, &(kind::NACK, m)),
+        Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
+        Message::Alive(m) => {
+            out.push(kind::ALIVE);
+            append_alive(out, m);
+        }
+        Message::Dead(m) => append(out, &(kind::DEAD, m)),
+        Message::Serf(m) => append_serf(out, m),
     }
 }
 
@@ -138,10 +154,10 @@ pub struct Messages<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Messages<'a> {
-    type Item = Result<Message<'a>, MessageError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Messages<'a> {
+    /// The next message as it came, for [`read_message`] and, to pass it on as it is, for
+    /// [`PacketWriter::push_encoded`].
+    pub fn next_encoded(&mut self) -> Option<Result<&'a [u8], MessageError>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -150,13 +166,25 @@ impl<'a> Iterator for Messages<'a> {
             return Some(Err(MessageError::Malformed));
         };
         self.rest = rest;
-        Some(read_message(message))
+        Some(Ok(message))
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, MessageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_encoded()?.and_then(read_message))
     }
 }
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
-fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
+/// Reads a message without the length that it has in a packet: its kind and its fields.
+///
+/// # Errors
+/// It is of a kind that this version does not know, or malformed.
+pub fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
     let (&kind, fields) = message.split_first().ok_or(MessageError::Malformed)?;
     match kind {
         kind::PING => take(fields).map(|(m, _)| Message::Ping(m)),
@@ -166,7 +194,7 @@ fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
         kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
         kind::ALIVE => read_alive(fields).map(Message::Alive),
         kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
-        _ => return Err(MessageError::Unknown { kind }),
+        _ => return read_serf(kind, fields).map(Message::Serf),
     }
     .ok_or(MessageError::Malformed)
 }
