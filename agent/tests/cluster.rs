@@ -38,7 +38,16 @@ impl Drop for ConfigFile {
 fn the_start_is_told_in_the_usual_words() {
     let first = start("first", &[]);
     let join = first.ip.to_string();
-    let second = start("second", &["-join", &join, "-tag", "a=b", "-profile=wan"]);
+    let args = [
+        "-join",
+        &join,
+        "-tag",
+        "a=b",
+        "-profile=wan",
+        "-advertise",
+        "127.0.0.1:1",
+    ];
+    let second = start("second", &args);
     second
         .process
         .wait_for("[INFO] serf: EventMemberJoin: first");
@@ -53,6 +62,7 @@ fn the_start_is_told_in_the_usual_words() {
 ==> Serf agent running!
                       Node name: 'second'
                       Bind addr: '{ip}:7946'
+    Advertise addr: '127.0.0.1:1'
                        RPC addr: '{ip}:7373'
                       Encrypted: false
                        Snapshot: false

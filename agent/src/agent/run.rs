@@ -52,6 +52,7 @@ pub(crate) async fn run(source: Source) -> ExitCode {
 struct Started {
     agent: Arc<Agent>,
     settings: Settings,
+    signals: Signals,
 }
 
 async fn start(source: &Source) -> Result<Started, String> {
@@ -84,10 +85,11 @@ async fn start(source: &Source) -> Result<Started, String> {
     let listener = TcpListener::bind(&rpc_addr)
         .await
         .map_err(|error| format!("Error starting RPC listener: listen tcp {rpc_addr}: {error}"))?;
+    let rpc_addr = shown_addr(&settings.rpc_addr, &listener);
     tokio::spawn(server::serve(listener, Arc::clone(&agent)));
 
     status("Serf agent running!");
-    describe(&settings, &agent);
+    describe(&settings, &agent, &rpc_addr);
     if !settings.start_join.is_empty() {
         status("Joining cluster...(replay: false)");
         let joined = agent.handle.join(&settings.start_join).await;
@@ -97,21 +99,20 @@ async fn start(source: &Source) -> Result<Started, String> {
             "Join completed. Synced with {count} initial agents"
         ));
     }
+    // From here on signals mean what they mean to an agent; before, they simply end it.
+    let signals = Signals::new().map_err(|error| format!("Cannot catch signals: {error}"))?;
     line("");
     status("Log data will now stream in as it occurs:\n");
     agent.log.release();
-    Ok(Started { agent, settings })
+    Ok(Started {
+        agent,
+        settings,
+        signals,
+    })
 }
 
 impl Started {
     async fn serve(mut self, source: &Source) -> ExitCode {
-        let mut signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => {
-                status(&format!("Cannot catch signals: {error}"));
-                return ExitCode::FAILURE;
-            }
-        };
         let agent = Arc::clone(&self.agent);
         let retry_join = std::mem::take(&mut self.settings.retry_join);
         let retries = async {
@@ -124,7 +125,7 @@ impl Started {
         tokio::pin!(retries);
         loop {
             let caught = tokio::select! {
-                caught = signals.next() => caught,
+                caught = self.signals.next() => caught,
                 () = &mut retries => return self.end(ExitCode::FAILURE).await,
                 () = agent.dismissal() => return self.end(ExitCode::SUCCESS).await,
                 // It lost its name to another node, or its runtime ended.
@@ -155,7 +156,7 @@ impl Started {
                         ExitCode::FAILURE
                     }
                 },
-                () = signals.next_end() => return ExitCode::FAILURE,
+                () = self.signals.next_end() => return ExitCode::FAILURE,
                 () = tokio::time::sleep(LEAVE_LIMIT) => ExitCode::FAILURE,
             };
             return self.end(code).await;
@@ -205,24 +206,28 @@ impl Started {
     }
 }
 
-fn describe(settings: &Settings, agent: &Agent) {
-    let mut lines = vec![
-        ("Node name", format!("'{}'", settings.node_name)),
-        ("Bind addr", format!("'{}'", agent.handle.bind_addr())),
-    ];
+fn describe(settings: &Settings, agent: &Agent, rpc_addr: &str) {
+    let detail = |label: &str, value: &str| info(&format!("{label:>27}: {value}"));
+    let handle = &agent.handle;
+    detail("Node name", &format!("'{}'", settings.node_name));
+    detail("Bind addr", &format!("'{}'", handle.bind_addr()));
     if settings.advertise.is_some() {
-        let advertised = agent.handle.advertise_addr();
-        lines.push(("Advertise addr", format!("'{advertised}'")));
+        // Never aligned with the others, and scripts may look for it so.
+        info(&format!("Advertise addr: '{}'", handle.advertise_addr()));
     }
-    lines.extend([
-        ("RPC addr", format!("'{}'", settings.rpc_addr)),
-        ("Encrypted", false.to_string()),
-        ("Snapshot", false.to_string()),
-        ("Profile", settings.profile.clone()),
-        ("Message Compression Enabled", false.to_string()),
-    ]);
-    for (label, value) in lines {
-        info(&format!("{label:>27}: {value}"));
+    detail("RPC addr", &format!("'{rpc_addr}'"));
+    detail("Encrypted", "false");
+    detail("Snapshot", "false");
+    detail("Profile", &settings.profile);
+    detail("Message Compression Enabled", "false");
+}
+
+/// The address of the RPC listener as the operator wrote it, except that port 0 stands for the
+/// one that was free.
+fn shown_addr(configured: &str, listener: &TcpListener) -> String {
+    match (configured.rsplit_once(':'), listener.local_addr()) {
+        (Some((_, "0")), Ok(bound)) => bound.to_string(),
+        _ => configured.to_owned(),
     }
 }
 

@@ -1,19 +1,17 @@
 //! A client of an agent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmpv::Value;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::codec::{Decode, Encode, Malformed};
+use super::dial::dial;
 use super::frame::{FrameReader, Limits};
 use super::protocol::{self as msg, command};
 
@@ -27,7 +25,7 @@ pub struct ClientOptions {
     pub addr: String,
     /// The token, if the agent wants one; empty for none.
     pub auth: String,
-    /// The longest wait for the connection and for each write.
+    /// The longest wait for the connection, for the handshake and for each write.
     pub timeout: Duration,
 }
 
@@ -79,7 +77,8 @@ pub enum ClientError {
 }
 
 /// A connection to an agent, open until dropped. Requests may be made from several tasks; the
-/// agent answers them one after another.
+/// agent answers them one after another. A request whose future is dropped while it is being sent
+/// leaves the connection unusable; one that only waits for its answer does no harm.
 #[derive(Debug)]
 pub struct Client {
     writer: tokio::sync::Mutex<Writer>,
@@ -157,7 +156,9 @@ impl Client {
     /// # Errors
     /// The agent cannot be reached, or refuses the handshake or the token.
     pub async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
-        let stream = dial(&options.addr, options.timeout).await?;
+        let stream = dial(&options.addr, options.timeout)
+            .await
+            .map_err(ConnectError::Dial)?;
         // Requests are small and wait for their answers.
         let _ = stream.set_nodelay(true);
         let (read, half) = stream.into_split();
@@ -172,9 +173,11 @@ impl Client {
         let version = msg::HandshakeRequest {
             version: msg::VERSION,
         };
-        client
-            .call(command::HANDSHAKE, Some(&version), Body::Never)
-            .await?;
+        let shaking = client.call(command::HANDSHAKE, Some(&version), Body::Never);
+        // Something that accepts connections and says nothing is no agent.
+        tokio::time::timeout(options.timeout, shaking)
+            .await
+            .map_err(|_| ClientError::TimedOut)??;
         if !options.auth.is_empty() {
             let token = msg::AuthRequest {
                 auth_key: options.auth.clone(),
@@ -464,45 +467,5 @@ async fn dispatch(frames: &mut FrameReader<OwnedReadHalf>, waiting: &Mutex<Waiti
             }
             (None, _) => {}
         }
-    }
-}
-
-async fn dial(addr: &str, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    if addr.is_empty() {
-        return Err(ConnectError::Dial(": missing address".to_owned()));
-    }
-    let Some((host, port)) = addr.rsplit_once(':') else {
-        let text = format!(": address {addr}: missing port in address");
-        return Err(ConnectError::Dial(text));
-    };
-    let target = if host.is_empty() {
-        format!("127.0.0.1:{port}")
-    } else {
-        addr.to_owned()
-    };
-    let addrs: Vec<SocketAddr> = tokio::net::lookup_host(&target)
-        .await
-        .map_err(|error| ConnectError::Dial(format!(": lookup {host}: {}", describe(&error))))?
-        .collect();
-    let mut last = format!(": lookup {host}: no such host");
-    for addr in addrs {
-        last = match tokio::time::timeout(timeout, TcpStream::connect(addr)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => format!(" {addr}: connect: {}", describe(&error)),
-            Err(_) => format!(" {addr}: i/o timeout"),
-        };
-    }
-    Err(ConnectError::Dial(last))
-}
-
-/// The system's words for an error, as the rest of the field writes them: in lower case and
-/// without the number.
-fn describe(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
     }
 }

@@ -22,6 +22,7 @@
 
 pub mod client;
 pub mod codec;
+mod dial;
 pub mod frame;
 pub mod protocol;
 pub(crate) mod server;

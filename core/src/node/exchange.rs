@@ -320,8 +320,14 @@ impl Node {
     fn merge(&mut self, sync: &Sync<'_>) -> Result<(), Fault> {
         let mut versions = VersionRange::EMPTY;
         self.table.census().survey(&mut versions);
-        for entry in SyncEntries::new(sync).flatten() {
-            versions.add(entry.alive.versions, entry.state == SyncState::Alive);
+        let mut last = None;
+        for entry in SyncEntries::new(sync).versions() {
+            // Nearly always all the same.
+            if last != Some(entry) {
+                last = Some(entry);
+                let (state, spoken) = entry;
+                versions.add(spoken, state == SyncState::Alive);
+            }
         }
         if !versions.is_compatible() {
             return Err(StreamFailure::Incompatible);

@@ -30,10 +30,25 @@ use crate::tags::META_LIMIT;
 const MAX_LEAP: u32 = 1 << 24;
 
 impl Node {
+    #[inline]
     pub(super) fn on_alive(&mut self, alive: &Alive<'_>) {
         let Some(slot) = self.table.find(alive.name) else {
             return self.add_member(alive);
         };
+        let Some(record) = self.table.get(slot) else {
+            return;
+        };
+        let old_news = alive.incarnation <= record.incarnation && slot != self.me;
+        if old_news && record.profile.addr == alive.addr {
+            return;
+        }
+        self.on_news(slot, alive);
+    }
+
+    /// An announcement that is not what is known already. Kept apart from the above, by far the
+    /// most frequent end of a message.
+    #[inline(never)]
+    fn on_news(&mut self, slot: Slot, alive: &Alive<'_>) {
         let Some(record) = self.table.get(slot) else {
             return;
         };
@@ -75,6 +90,7 @@ impl Node {
         }
     }
 
+    #[inline(never)]
     fn add_member(&mut self, alive: &Alive<'_>) {
         let Ok(name) = Name::try_from(alive.name) else {
             self.counters.dropped_invalid_member += 1;

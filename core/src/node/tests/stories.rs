@@ -1,7 +1,7 @@
 use alloc::vec;
 
 use super::*;
-use crate::message::{Accusation, Alive, Message};
+use crate::message::{Accusation, Alive, Message, Ping};
 use crate::wire::native::PacketWriter;
 use crate::{Cause, CommandError, Versions};
 
@@ -404,6 +404,28 @@ fn accusations_against_strangers_add_nobody() {
     }
     assert_eq!(cluster.nodes[0].member_count(), 2);
     assert_eq!(cluster.nodes[0].counters().dropped_unknown_member, 2);
+}
+
+#[test]
+fn a_ping_meant_for_somebody_else_is_not_answered() {
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    let (target, source_name) = ("somebody-else".into(), "node-1".into());
+    let ping = Ping {
+        seq: 1,
+        target,
+        source: addr(1),
+        source_name,
+    };
+    lone.handle_datagram(addr(1), &packet(&Message::Ping(ping)), Instant::ZERO);
+    assert_eq!(lone.counters().dropped_misdirected, 1);
+    let mut buf = vec![];
+    loop {
+        match lone.poll_action(&mut buf) {
+            Action::SendDatagram { to } => panic!("sent something to {to}"),
+            Action::Wait(_) => break,
+            _ => {}
+        }
+    }
 }
 
 #[test]

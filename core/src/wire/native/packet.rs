@@ -41,6 +41,9 @@ impl<'b> PacketWriter<'b> {
     /// is and returns false; a shorter message may still fit.
     #[must_use = "false means that the message is not in the packet"]
     pub fn push(&mut self, message: &Message<'_>) -> bool {
+        if message_min_len(message) > self.remaining() {
+            return false;
+        }
         append_sized(self.buf, self.limit, |out| append_message(out, message))
     }
 
@@ -94,6 +97,23 @@ pub fn append_message(out: &mut Vec<u8>, message: &Message<'_>) {
         }
         Message::Dead(m) => append(out, &(kind::DEAD, m)),
         Message::Serf(m) => append_serf(out, m),
+    }
+}
+
+/// A length that a message has at the least; one that does not fit is then seldom encoded in vain.
+/// Packets are filled with what fits at the end of a queue, so this is asked often.
+#[inline]
+fn message_min_len(message: &Message<'_>) -> usize {
+    // Length, kind, and one byte for each number and for the length of each string.
+    match message {
+        Message::Alive(m) => {
+            let addr = if m.addr.is_ipv4() { 6 } else { 18 };
+            12 + m.name.as_bytes().len() + addr + m.meta.len()
+        }
+        Message::Suspect(m) | Message::Dead(m) => {
+            5 + m.name.as_bytes().len() + m.from.as_bytes().len()
+        }
+        _ => 3,
     }
 }
 
@@ -157,6 +177,7 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// The next message as it came, for [`read_message`] and, to pass it on as it is, for
     /// [`PacketWriter::push_encoded`].
+    #[inline(always)]
     pub fn next_encoded(&mut self) -> Option<Result<&'a [u8], MessageError>> {
         if self.rest.is_empty() {
             return None;
@@ -173,8 +194,14 @@ impl<'a> Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Message<'a>, MessageError>;
 
+    // Always inlined, so that a message is used where it is made: copying it out through an
+    // option and a result took as long as decoding it.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.next_encoded()?.and_then(read_message))
+        match self.next_encoded()? {
+            Ok(message) => Some(read_message(message)),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
@@ -184,7 +211,18 @@ impl core::iter::FusedIterator for Messages<'_> {}
 ///
 /// # Errors
 /// It is of a kind that this version does not know, or malformed.
+#[inline(always)]
 pub fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
+    match message.split_first() {
+        Some((&kind::ALIVE, fields)) => read_alive(fields).map(Message::Alive),
+        _ => return read_other(message),
+    }
+    .ok_or(MessageError::Malformed)
+}
+
+/// Everything but announcements.
+#[inline(never)]
+fn read_other(message: &[u8]) -> Result<Message<'_>, MessageError> {
     let (&kind, fields) = message.split_first().ok_or(MessageError::Malformed)?;
     match kind {
         kind::PING => take(fields).map(|(m, _)| Message::Ping(m)),
@@ -192,7 +230,6 @@ pub fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
         kind::ACK => take(fields).map(|(m, _)| Message::Ack(m)),
         kind::NACK => take(fields).map(|(m, _)| Message::Nack(m)),
         kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
-        kind::ALIVE => read_alive(fields).map(Message::Alive),
         kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
         _ => return read_serf(kind, fields).map(Message::Serf),
     }

@@ -41,7 +41,7 @@ pub(super) fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) {
 }
 
 /// Appends a byte string with its length in front.
-#[inline]
+#[inline(always)]
 pub(super) fn append_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     match u8::try_from(bytes.len()) {
         Ok(len @ 0..0x80) => out.push(len),
@@ -89,7 +89,7 @@ pub(super) fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, &'a [u
 }
 
 /// Reads a number at the start of `bytes`, as [`take`] would; most have one byte.
-#[inline]
+#[inline(always)]
 pub(super) fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     match bytes.split_first()? {
         (&byte @ 0..0x80, rest) => Some((byte.into(), rest)),
@@ -104,7 +104,7 @@ fn take_long_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
 
 /// Splits off what stands behind a length. `None` if the length cannot be read or runs past the
 /// end.
-#[inline]
+#[inline(always)]
 pub(super) fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = take_u32(bytes)?;
     rest.split_at_checked(usize::try_from(len).ok()?)

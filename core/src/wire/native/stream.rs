@@ -5,11 +5,12 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alive::{append_entry, read_entry};
+use super::alive::{append_entry, read_entry, read_versions};
 use super::packet::MessageError;
 use super::sized::{append, append_bytes, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
-use crate::message::{StreamMessage, Sync, SyncEntry};
+use crate::member::Versions;
+use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
 
 const LEN_LEN: usize = 4;
 const HEADER_LEN: usize = 1 + LEN_LEN + CHECKSUM_LEN;
@@ -218,9 +219,26 @@ impl<'a> SyncEntries<'a> {
     }
 }
 
+impl SyncEntries<'_> {
+    /// What each entry says of its member's state and versions, for a look ahead that costs little.
+    /// Entries that cannot be read are left out.
+    pub fn versions(mut self) -> impl Iterator<Item = (SyncState, Versions)> {
+        core::iter::from_fn(move || {
+            loop {
+                let (entry, rest) = split_sized(self.rest)?;
+                self.rest = rest;
+                if let Some(found) = read_versions(entry) {
+                    return Some(found);
+                }
+            }
+        })
+    }
+}
+
 impl<'a> Iterator for SyncEntries<'a> {
     type Item = Result<SyncEntry<'a>, MessageError>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
