@@ -10,6 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::member::{Name, Versions};
 
+mod serf;
+
+pub use serf::{
+    Clocks, Filter, Filters, JoinIntent, LeaveIntent, MemberTime, Query, QueryResponse, Relay,
+    SerfMessage, StateEntry, UserEvent,
+};
+
 /// A member's name as it came over the network: any bytes at all.
 ///
 /// It is only compared, until it has to be kept: then [`Name::try_from`] checks it.
@@ -74,6 +81,8 @@ pub enum Message<'a> {
     Alive(Alive<'a>),
     /// This member has failed, or, when it says so itself, leaves.
     Dead(Accusation<'a>),
+    /// What Serf adds to the membership.
+    Serf(SerfMessage<'a>),
 }
 
 /// A probe of one member.

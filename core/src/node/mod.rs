@@ -230,6 +230,7 @@ impl Node {
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
             Message::Dead(accusation) => self.on_dead(accusation),
+            Message::Serf(_) => self.counters.skipped_unknown += 1,
         }
     }
 

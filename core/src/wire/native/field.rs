@@ -66,3 +66,26 @@ pub(crate) mod addr {
         Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
     }
 }
+
+/// A duration as its nanoseconds; longer than 584 years is 584 years.
+pub(crate) mod nanos {
+    use core::time::Duration;
+
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::Serializer;
+
+    #[inline]
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(crate::time::nanos(*duration))
+    }
+
+    #[inline]
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_nanos)
+    }
+}

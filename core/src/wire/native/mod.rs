@@ -6,7 +6,9 @@
 //! frame   = first byte | body length (u32) | checksum | kind | body
 //! sync    = join (0 or 1) | count (u32) | bytes of entries (u32) | entry* | user state
 //! entry   = length (varint) | fields
-//! user state = length (varint) | bytes
+//! user state = length (varint) | state entry*
+//! state entry = length (varint) | kind | fields
+//! filter = length (varint) | kind | fields
 //! ```
 //!
 //! * The **first byte** is [`FIRST_BYTE`]: its upper half says that this is the native wire, its
@@ -22,7 +24,8 @@
 //! Within one version of the format the bytes of a known message never change. What is added must
 //! be readable as nothing by those who do not know it:
 //!
-//! * A message of an **unknown kind** is skipped by its length.
+//! * A message or state entry of an **unknown kind** is skipped by its length. A filter of an
+//!   unknown kind does not pass.
 //! * Bytes **after the known fields** of a message, of an entry, or of the user state are ignored.
 //!   A later field goes there: its sender appends it, and a reader that knows it looks whether any
 //!   bytes are left, since older senders leave it out. Fields are never inserted, reordered,
@@ -32,13 +35,20 @@
 
 mod alive;
 pub(crate) mod field;
+mod filter;
 mod packet;
+mod serf;
 mod sized;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use packet::{MessageError, Messages, PacketError, PacketWriter, read_packet};
+pub use filter::{FilterEntries, Names, append_node_filter, append_tag_filter};
+pub use packet::{
+    MessageError, Messages, PacketError, PacketWriter, append_message, read_message, read_packet,
+};
+pub use state::{StateEntries, StateWriter};
 pub use stream::{
     Frame, StreamError, SyncEntries, SyncWriter, frame, read_stream_message, write_stream_message,
 };
@@ -68,6 +78,12 @@ mod kind {
     pub(super) const ALIVE: u8 = 6;
     pub(super) const DEAD: u8 = 7;
     pub(super) const SYNC: u8 = 8;
+    pub(super) const LEAVE_INTENT: u8 = 9;
+    pub(super) const JOIN_INTENT: u8 = 10;
+    pub(super) const USER_EVENT: u8 = 11;
+    pub(super) const QUERY: u8 = 12;
+    pub(super) const QUERY_RESPONSE: u8 = 13;
+    pub(super) const RELAY: u8 = 14;
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::alive::{append_alive, read_alive};
+use super::serf::{append_serf, read_serf};
 use super::sized::{append, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::message::Message;
@@ -43,18 +44,15 @@ impl<'b> PacketWriter<'b> {
         if message_min_len(message) > self.remaining() {
             return false;
         }
-        append_sized(self.buf, self.limit, |out| match message {
-            Message::Ping(m) => append(out, &(kind::PING, m)),
-            Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
-            Message::Ack(m) => append(out, &(kind::ACK, m)),
-            Message::Nack(m) => append(out, &(kind::NACK, m)),
-            Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
-            Message::Alive(m) => {
-                out.push(kind::ALIVE);
-                append_alive(out, m);
-            }
-            Message::Dead(m) => append(out, &(kind::DEAD, m)),
-        })
+        append_sized(self.buf, self.limit, |out| append_message(out, message))
+    }
+
+    /// Adds a message that is encoded already, by [`append_message`] or by the member that it
+    /// came from, byte by byte: fields that only later versions know survive. Otherwise like
+    /// [`push`](Self::push).
+    #[must_use = "false means that the message is not in the packet"]
+    pub fn push_encoded(&mut self, message: &[u8]) -> bool {
+        append_sized(self.buf, self.limit, |out| out.extend_from_slice(message))
     }
 
     /// How many bytes of the budget are left. A message takes its length (one byte, from 128
@@ -81,6 +79,24 @@ impl<'b> PacketWriter<'b> {
         let sum = checksum(&packet[HEADER_LEN..]);
         packet[1..HEADER_LEN].copy_from_slice(&sum);
         packet.len()
+    }
+}
+
+/// Appends a message without the length that it has in a packet: its kind and its fields.
+#[inline]
+pub fn append_message(out: &mut Vec<u8>, message: &Message<'_>) {
+    match message {
+        Message::Ping(m) => append(out, &(kind::PING, m)),
+        Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
+        Message::Ack(m) => append(out, &(kind::ACK, m)),
+        Message::Nack(m) => append(out, &(kind::NACK, m)),
+        Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
+        Message::Alive(m) => {
+            out.push(kind::ALIVE);
+            append_alive(out, m);
+        }
+        Message::Dead(m) => append(out, &(kind::DEAD, m)),
+        Message::Serf(m) => append_serf(out, m),
     }
 }
 
@@ -158,13 +174,11 @@ pub struct Messages<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Messages<'a> {
-    type Item = Result<Message<'a>, MessageError>;
-
-    // Always inlined, so that a message is used where it is made: copying it out through an
-    // option and a result took as long as decoding it.
+impl<'a> Messages<'a> {
+    /// The next message as it came, for [`read_message`] and, to pass it on as it is, for
+    /// [`PacketWriter::push_encoded`].
     #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
+    pub fn next_encoded(&mut self) -> Option<Result<&'a [u8], MessageError>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -173,14 +187,32 @@ impl<'a> Iterator for Messages<'a> {
             return Some(Err(MessageError::Malformed));
         };
         self.rest = rest;
-        Some(read_message(message))
+        Some(Ok(message))
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, MessageError>;
+
+    // Always inlined, so that a message is used where it is made: copying it out through an
+    // option and a result took as long as decoding it.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.next_encoded()? {
+            Ok(message) => Some(read_message(message)),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
+/// Reads a message without the length that it has in a packet: its kind and its fields.
+///
+/// # Errors
+/// It is of a kind that this version does not know, or malformed.
 #[inline(always)]
-fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
+pub fn read_message(message: &[u8]) -> Result<Message<'_>, MessageError> {
     match message.split_first() {
         Some((&kind::ALIVE, fields)) => read_alive(fields).map(Message::Alive),
         _ => return read_other(message),
@@ -199,7 +231,7 @@ fn read_other(message: &[u8]) -> Result<Message<'_>, MessageError> {
         kind::NACK => take(fields).map(|(m, _)| Message::Nack(m)),
         kind::SUSPECT => take(fields).map(|(m, _)| Message::Suspect(m)),
         kind::DEAD => take(fields).map(|(m, _)| Message::Dead(m)),
-        _ => return Err(MessageError::Unknown { kind }),
+        _ => return read_serf(kind, fields).map(Message::Serf),
     }
     .ok_or(MessageError::Malformed)
 }

@@ -2,16 +2,23 @@
 
 mod packet;
 mod properties;
+mod serf;
 mod stream;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::packet::HEADER_LEN;
 use super::*;
 use crate::member::Versions;
-use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping};
+use crate::message::{
+    Accusation, Ack, Alive, Filters, IndirectPing, JoinIntent, LeaveIntent, Message, Nack, Ping,
+    Query, QueryResponse, Relay, SerfMessage, UserEvent,
+};
+use crate::serf::clock::LamportTime;
+use crate::serf::query::QueryFlags;
 
 const V4: &str = "10.1.2.3:7946";
 const V6: &str = "[2001:db8::1]:443";
@@ -61,6 +68,45 @@ fn every_message() -> Vec<Message<'static>> {
         Message::Suspect(accusation),
         Message::Alive(alive("member")),
         Message::Dead(accusation),
+        Message::Serf(SerfMessage::LeaveIntent(LeaveIntent {
+            ltime: LamportTime::new(128),
+            node: "leaver".into(),
+            prune: true,
+        })),
+        Message::Serf(SerfMessage::JoinIntent(JoinIntent {
+            ltime: LamportTime::new(u64::MAX),
+            node: "joiner".into(),
+        })),
+        Message::Serf(SerfMessage::UserEvent(UserEvent {
+            ltime: LamportTime::new(3),
+            name: "deploy",
+            payload: b"v1.2.3",
+            coalesce: true,
+        })),
+        Message::Serf(SerfMessage::Query(Query {
+            ltime: LamportTime::new(9),
+            id: 77,
+            source: addr(V4),
+            source_name: "asker".into(),
+            filters: Filters(b"\x03\x00\x01a"),
+            flags: QueryFlags::ACK,
+            relay_factor: 2,
+            timeout: Duration::from_millis(3200),
+            name: "load",
+            payload: b"15m",
+        })),
+        Message::Serf(SerfMessage::QueryResponse(QueryResponse {
+            ltime: LamportTime::new(9),
+            id: 77,
+            from: "responder".into(),
+            flags: 0,
+            payload: b"0.42",
+        })),
+        Message::Serf(SerfMessage::Relay(Relay {
+            dest: addr(V6),
+            dest_name: "asker".into(),
+            message: &[4, 0],
+        })),
     ]
 }
 

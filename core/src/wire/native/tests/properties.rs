@@ -13,6 +13,7 @@ use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
 struct Parts {
     kind: u8,
     numbers: (u32, bool),
+    ltime: u64,
     texts: [String; 2],
     addrs: [SocketAddr; 2],
     versions: [u8; 6],
@@ -73,7 +74,55 @@ impl Parts {
             kind::NACK => Message::Nack(Nack { seq }),
             kind::SUSPECT => Message::Suspect(accusation),
             kind::ALIVE => Message::Alive(self.alive()),
-            _ => Message::Dead(accusation),
+            kind::DEAD => Message::Dead(accusation),
+            _ => Message::Serf(self.serf_message()),
+        }
+    }
+
+    fn serf_message(&self) -> SerfMessage<'_> {
+        let (id, flag) = self.numbers;
+        let ltime = LamportTime::new(self.ltime);
+        let [a, b] = &self.texts;
+        match self.kind {
+            kind::LEAVE_INTENT => SerfMessage::LeaveIntent(LeaveIntent {
+                ltime,
+                node: (&**a).into(),
+                prune: flag,
+            }),
+            kind::JOIN_INTENT => SerfMessage::JoinIntent(JoinIntent {
+                ltime,
+                node: (&**a).into(),
+            }),
+            kind::USER_EVENT => SerfMessage::UserEvent(UserEvent {
+                ltime,
+                name: a,
+                payload: &self.bytes,
+                coalesce: flag,
+            }),
+            kind::QUERY => SerfMessage::Query(Query {
+                ltime,
+                id,
+                source: self.addrs[0],
+                source_name: (&**a).into(),
+                filters: Filters(&self.bytes),
+                flags: QueryFlags::from_bits(id),
+                relay_factor: self.versions[0],
+                timeout: Duration::from_nanos(self.ltime),
+                name: b,
+                payload: &self.bytes,
+            }),
+            kind::QUERY_RESPONSE => SerfMessage::QueryResponse(QueryResponse {
+                ltime,
+                id,
+                from: (&**a).into(),
+                flags: id,
+                payload: &self.bytes,
+            }),
+            _ => SerfMessage::Relay(Relay {
+                dest: self.addrs[0],
+                dest_name: (&**a).into(),
+                message: &self.bytes,
+            }),
         }
     }
 }
@@ -88,21 +137,25 @@ fn any_addr() -> impl Strategy<Value = SocketAddr> {
 
 fn any_parts() -> impl Strategy<Value = Parts> {
     (
-        kind::PING..=kind::DEAD,
+        (kind::PING..=kind::RELAY).prop_filter("not a packet", |&kind| kind != kind::SYNC),
         (prop_oneof![0..300_u32, any::<u32>()], any::<bool>()),
+        prop_oneof![0..300_u64, any::<u64>()],
         [".{0,20}", ".{0,60}"],
         [any_addr(), any_addr()],
         any::<[u8; 6]>(),
         vec_of(any::<u8>(), 0..300),
     )
-        .prop_map(|(kind, numbers, texts, addrs, versions, bytes)| Parts {
-            kind,
-            numbers,
-            texts,
-            addrs,
-            versions,
-            bytes,
-        })
+        .prop_map(
+            |(kind, numbers, ltime, texts, addrs, versions, bytes)| Parts {
+                kind,
+                numbers,
+                ltime,
+                texts,
+                addrs,
+                versions,
+                bytes,
+            },
+        )
 }
 
 fn drain(packet: &[u8]) -> usize {

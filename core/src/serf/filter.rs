@@ -1,0 +1,173 @@
+//! Whether a query is meant for this node (wire-protocol reference, section 7.6).
+//!
+//! Filters come from peers, and a regular expression of a few bytes can stand for a very large
+//! machine. So the number of filters, the length of an expression and the size of what it is
+//! compiled to are bounded; the time it takes to match is the product of that size and the length
+//! of a tag, whatever the expression.
+
+use regex::{Regex, RegexBuilder};
+
+use crate::member::Name;
+use crate::message::{Filter, Filters};
+use crate::tags::Tags;
+use crate::wire::native::FilterEntries;
+
+/// Filters that a query may have. More than that, and it is for nobody.
+pub(crate) const MAX_FILTERS: usize = 32;
+
+/// Bytes that a regular expression may have. Queries are shorter than twice that.
+pub(crate) const MAX_PATTERN: usize = 512;
+
+/// Bytes that a compiled expression may take: room for a dozen of the largest character classes.
+const MAX_COMPILED: usize = 1 << 18;
+
+/// How deep groups and classes may be nested.
+const MAX_NESTING: u32 = 32;
+
+/// True if all filters pass a node of this name with these tags.
+///
+/// A filter that cannot be read, is of an unknown kind, or has an expression that is invalid or
+/// too large passes nobody.
+pub(crate) fn passes(filters: Filters<'_>, name: &Name, tags: &Tags) -> bool {
+    let mut filters = FilterEntries::new(filters);
+    let pass = filters
+        .by_ref()
+        .take(MAX_FILTERS)
+        .all(|filter| match filter {
+            Ok(Filter::Nodes(mut names)) => names.any(|other| other == *name),
+            Ok(Filter::Tag { key, pattern }) => {
+                let value = tags.get(key).map_or("", |value| value);
+                compile(pattern).is_some_and(|expression| expression.is_match(value))
+            }
+            Err(_) => false,
+        });
+    pass && filters.next().is_none()
+}
+
+fn compile(pattern: &str) -> Option<Regex> {
+    if pattern.len() > MAX_PATTERN {
+        return None;
+    }
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_COMPILED)
+        .dfa_size_limit(MAX_COMPILED)
+        .nest_limit(MAX_NESTING)
+        .build()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::native::{append_node_filter, append_tag_filter};
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn passes_me(filters: &[u8]) -> bool {
+        let tags = [("role", "web-eu"), ("dc", "östlich")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .into();
+        passes(
+            Filters(filters),
+            &Name::new("me").expect("a valid name"),
+            &tags,
+        )
+    }
+
+    fn nodes(names: &[&str]) -> Vec<u8> {
+        let mut filters = Vec::new();
+        append_node_filter(&mut filters, names.iter().copied());
+        filters
+    }
+
+    fn tag(key: &str, pattern: &str) -> Vec<u8> {
+        let mut filters = Vec::new();
+        append_tag_filter(&mut filters, key, pattern);
+        filters
+    }
+
+    #[test]
+    fn without_filters_it_is_for_everybody() {
+        assert!(passes_me(&[]));
+    }
+
+    #[test]
+    fn a_node_filter_passes_the_names_in_it() {
+        assert!(passes_me(&nodes(&["other", "me"])));
+        assert!(!passes_me(&nodes(&["other", "mee", "Me", ""])));
+        assert!(!passes_me(&nodes(&[])));
+    }
+
+    #[test]
+    fn a_tag_filter_searches_the_value_for_the_expression() {
+        for (pattern, expected) in [
+            ("web", true),
+            ("b-e", true),
+            ("^web-eu$", true),
+            ("^eu", false),
+            ("^(web|db)-[a-z]{2}$", true),
+            ("", true),
+            ("(?i)WEB", true),
+            ("WEB", false),
+            (r"^\w+-\w+$", true),
+            (r"^\pL+-\p{Latin}+$", true),
+        ] {
+            assert_eq!(passes_me(&tag("role", pattern)), expected, "{pattern}");
+        }
+        assert!(passes_me(&tag("dc", "^.stlich$")));
+    }
+
+    #[test]
+    fn a_missing_tag_is_an_empty_one() {
+        assert!(passes_me(&tag("none", "^$")));
+        assert!(passes_me(&tag("none", ".*")));
+        assert!(!passes_me(&tag("none", ".+")));
+    }
+
+    #[test]
+    fn all_filters_must_pass() {
+        assert!(passes_me(&[nodes(&["me"]), tag("role", "web")].concat()));
+        assert!(!passes_me(&[nodes(&["me"]), tag("role", "db")].concat()));
+        assert!(!passes_me(&[nodes(&["you"]), tag("role", "web")].concat()));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_does_not_pass() {
+        // Of no length, of an unknown kind, cut short, not UTF-8.
+        for filter in [
+            &[0][..],
+            &[1, 9],
+            &[2, 1, 5],
+            &[5, 0],
+            &[5, 1, 1, b'k', 1, 0xff],
+            &[0xff],
+        ] {
+            assert!(!passes_me(filter), "{filter:?}");
+        }
+        for pattern in ["(", "[", "*", r"\8", "(?=a)", r"(a)\1"] {
+            assert!(!passes_me(&tag("role", pattern)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn expressions_and_filters_are_bounded() {
+        assert!(passes_me(&tag("role", &"a?".repeat(MAX_PATTERN / 2))));
+        assert!(!passes_me(&tag("role", &"a?".repeat(MAX_PATTERN / 2 + 1))));
+        assert!(!passes_me(&tag("role", "(((a{0,99}){0,99}){0,99}){0,99}")));
+        assert!(!passes_me(&tag("role", r"(\pL{0,99}){0,99}")));
+        assert!(!passes_me(&tag("role", &"(".repeat(200))));
+        assert!(passes_me(&tag("role", "web").repeat(MAX_FILTERS)));
+        assert!(!passes_me(&tag("role", "web").repeat(MAX_FILTERS + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_and_any_expression_are_decided(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            pattern in ".{0,40}",
+        ) {
+            passes_me(&bytes);
+            passes_me(&tag("role", &pattern));
+        }
+    }
+}
