@@ -31,6 +31,7 @@
 //! Anything else is a new version, which is a new first byte.
 
 mod alive;
+mod coordinate;
 pub(crate) mod field;
 mod packet;
 mod sized;
@@ -38,6 +39,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use coordinate::{CoordinateError, read_coordinate, write_coordinate};
 pub use packet::{MessageError, Messages, PacketError, PacketWriter, read_packet};
 pub use stream::{
     Frame, StreamError, SyncEntries, SyncWriter, frame, read_stream_message, write_stream_message,
