@@ -4,6 +4,12 @@
 //! the counts do not depend on what else the machine is doing. Each operation runs under
 //! callgrind twice, a few times and many times, and the difference is divided: what setting up
 //! costs falls out.
+//!
+//! With `--test` each operation runs once, without valgrind and without measuring.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement of this program starts it anew under valgrind"
+)]
 
 mod work;
 
@@ -73,6 +79,13 @@ static ALLOCATOR: Counting = Counting;
 fn main() -> ExitCode {
     let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
     match (args.next(), args.next()) {
+        (Some(flag), None) if flag == "--test" => {
+            for (name, operation) in OPERATIONS {
+                operation(1);
+                println!("{name}: ok");
+            }
+            ExitCode::SUCCESS
+        }
         (Some(operation), Some(count)) => {
             let (Ok(operation), Ok(count)) = (operation.parse::<usize>(), count.parse()) else {
                 eprintln!("usage: instructions [OPERATION COUNT], both numbers");

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use crate::error::BindError;
 
 /// The address to advertise for a socket bound to `bound`: the explicit one; else, if bound to
-/// every address of the machine, its first private one; else the bound one.
+/// every address of the machine, its first private one, or failing that a public one, or one that
+/// only this machine reaches; else the bound one.
 pub(crate) fn choose(
     explicit: Option<SocketAddr>,
     bound: SocketAddr,
@@ -18,18 +19,29 @@ pub(crate) fn choose(
         return Ok(bound);
     }
     let found = interfaces().map_err(|source| BindError::Interfaces { bound, source })?;
-    let private = |v6: bool| {
-        let mut found = found.iter().copied();
-        found.find(|ip| ip.is_ipv6() == v6 && is_private(*ip))
-    };
     // A socket bound to `[::]` reaches both families, one bound to `0.0.0.0` only its own.
-    let ip = if bound.is_ipv6() {
-        private(true).or_else(|| private(false))
-    } else {
-        private(false)
-    };
-    ip.map(|ip| SocketAddr::new(ip, bound.port()))
-        .ok_or(BindError::NoPrivateAddress { bound })
+    let reachable = found
+        .iter()
+        .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
+        .min_by_key(|&&ip| (rank(ip), ip.is_ipv6() != bound.is_ipv6()));
+    reachable
+        .map(|&ip| SocketAddr::new(ip, bound.port()))
+        .ok_or(BindError::NoAddress { bound })
+}
+
+/// The lower, the better an address is to be reached at. Of equals the first one is taken.
+///
+/// The reference system knows only the first rank, and refuses to start without one. A machine
+/// with nothing but a public address should be told apart from one that is misconfigured by its
+/// operator, who sees the address at the start, not by an error.
+fn rank(ip: IpAddr) -> u8 {
+    match ip {
+        _ if is_private(ip) => 0,
+        _ if ip.is_loopback() => 2,
+        IpAddr::V4(ip) if ip.is_link_local() => 3,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => 3,
+        _ => 1,
+    }
 }
 
 /// The addresses of the machine's interfaces that are up, in the order of the system.
@@ -101,9 +113,21 @@ mod tests {
     }
 
     #[test]
-    fn without_a_private_address_the_error_names_the_bound_one() {
-        let public = || Ok(vec!["203.0.113.7".parse().unwrap()]);
-        let error = choose(None, addr("0.0.0.0:7946"), public).unwrap_err();
+    fn without_a_private_address_a_public_one_is_taken_and_at_last_the_loopback() {
+        let machine = ["127.0.0.1", "169.254.3.3", "203.0.113.7", "fd00::1"];
+        assert_eq!(
+            chosen(None, "0.0.0.0:7946", &machine),
+            Some(addr("203.0.113.7:7946"))
+        );
+        assert_eq!(
+            chosen(None, "0.0.0.0:7946", &["127.0.0.1", "::1"]),
+            Some(addr("127.0.0.1:7946"))
+        );
+    }
+
+    #[test]
+    fn without_any_address_the_error_names_the_bound_one() {
+        let error = choose(None, addr("0.0.0.0:7946"), || Ok(vec![])).unwrap_err();
         assert!(error.to_string().contains("0.0.0.0:7946"), "{error}");
     }
 

@@ -53,9 +53,9 @@ pub enum BindError {
         /// What the resolver said.
         source: io::Error,
     },
-    /// Bound to every address of the machine, of which none is private.
-    #[error("no private IP address found to advertise for {bound}; give an advertise address")]
-    NoPrivateAddress {
+    /// Bound to every address of the machine, which has none.
+    #[error("no IP address found to advertise for {bound}; give an advertise address")]
+    NoAddress {
         /// The bound address.
         bound: SocketAddr,
     },

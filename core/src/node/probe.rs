@@ -122,13 +122,15 @@ impl Node {
         let Some(probe) = &mut self.probe else { return };
         probe.indirect = true;
         let (seq, slot) = (probe.seq, probe.slot);
-        // The indirect stage gets its full time even if this wake-up came late.
+        // The indirect stage gets its full time even if this wake-up came late, and the next probe
+        // waits for that: there is one at a time, and one pair of timers.
         let stage = self
             .params
             .probe_interval
             .saturating_sub(self.params.probe_timeout);
         probe.end = probe.end.max(self.now + stage);
         self.timers.set(Timer::ProbeEnd, probe.end);
+        self.timers.set(Timer::Probe, probe.end);
 
         let Some(record) = self.table.get(slot) else {
             return;

@@ -583,3 +583,39 @@ fn standing_still_for_long_does_not_make_everybody_else_fail() {
     assert_eq!(cluster.nodes[0].counters().stalls, 1);
     assert_eq!(cluster.nodes[0].health_score(), 1);
 }
+
+#[test]
+fn every_probe_has_its_full_time_although_the_one_before_was_late() {
+    let config = Config {
+        push_pull_interval: Duration::ZERO,
+        reconnect_interval: Duration::ZERO,
+        stream_ping: false,
+        ..Config::lan()
+    };
+    let interval = config.probe_interval;
+    let mut cluster = Cluster::joined(2, config);
+    cluster.down.insert(1);
+    let before = *cluster.nodes[0].counters();
+    // The wake-up after a ping, at which helpers would be asked, comes late; all others in time.
+    let late = Duration::from_millis(3);
+    let (mut begun, mut failed) = (cluster.now, 0);
+    for _ in 0..200 {
+        let pinged = cluster.nodes[0].counters().probes;
+        let deadline = cluster.drain(0);
+        let just_pinged = pinged > before.probes && begun == cluster.now;
+        cluster.now = deadline + if just_pinged { late } else { Duration::ZERO };
+        let now = cluster.now;
+        cluster.nodes[0].handle_tick(now);
+        let counters = *cluster.nodes[0].counters();
+        if counters.failed_probes > before.failed_probes + failed {
+            failed += 1;
+            assert!(now.since(begun) >= interval, "probe {pinged} ended early");
+            let begun_since = pinged - before.probes;
+            assert_eq!(failed, begun_since, "every probe has an end");
+        }
+        if counters.probes > pinged {
+            begun = now;
+        }
+    }
+    assert!(failed > 1, "only {failed} probes");
+}

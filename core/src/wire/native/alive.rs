@@ -5,7 +5,7 @@
 //! the time: here a value is read in one place instead of being handed up piece by piece.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::field::addr;
 use super::sized::{append, append_bytes, split_sized, take_u32};
@@ -14,13 +14,25 @@ use crate::message::{Alive, RawName, SyncEntry, SyncState};
 
 #[inline]
 pub(super) fn append_alive(out: &mut Vec<u8>, alive: &Alive<'_>) {
-    match u8::try_from(alive.incarnation) {
-        Ok(byte @ 0..0x80) => out.push(byte),
-        _ => append(out, &alive.incarnation),
+    let Alive {
+        incarnation,
+        name,
+        addr,
+        versions: v,
+        meta,
+    } = *alive;
+    let name = name.as_bytes();
+    match (u8::try_from(incarnation), u8::try_from(name.len())) {
+        (Ok(incarnation @ 0..0x80), Ok(len @ 0..0x80)) => {
+            out.extend_from_slice(&[incarnation, len]);
+            out.extend_from_slice(name);
+        }
+        _ => {
+            append(out, &incarnation);
+            append_bytes(out, name);
+        }
     }
-    append_bytes(out, alive.name.as_bytes());
-    let v = alive.versions;
-    let versions = [
+    let [e, f, g, h, i, j] = [
         v.protocol_min,
         v.protocol_max,
         v.protocol_cur,
@@ -28,34 +40,65 @@ pub(super) fn append_alive(out: &mut Vec<u8>, alive: &Alive<'_>) {
         v.delegate_max,
         v.delegate_cur,
     ];
-    match alive.addr {
-        // Nearly all addresses, in one piece of known length.
-        SocketAddr::V4(addr) => {
+    match (addr, u8::try_from(meta.len())) {
+        // Nearly all announcements: what has a fixed length, in one piece.
+        (SocketAddr::V4(addr), Ok(len @ 0..0x80)) => {
             let [a, b, c, d] = addr.ip().octets();
             let [low, high] = addr.port().to_le_bytes();
-            let [e, f, g, h, i, j] = versions;
-            out.extend_from_slice(&[6, a, b, c, d, low, high, e, f, g, h, i, j]);
+            out.extend_from_slice(&[6, a, b, c, d, low, high, e, f, g, h, i, j, len]);
+            out.extend_from_slice(meta);
         }
-        SocketAddr::V6(_) => {
-            addr::with_bytes(&alive.addr, |bytes| append_bytes(out, bytes));
-            out.extend_from_slice(&versions);
+        _ => {
+            addr::with_bytes(&addr, |bytes| append_bytes(out, bytes));
+            out.extend_from_slice(&[e, f, g, h, i, j]);
+            append_bytes(out, meta);
         }
     }
-    append_bytes(out, alive.meta);
 }
 
 #[inline(always)]
 pub(super) fn read_alive(bytes: &[u8]) -> Option<Alive<'_>> {
     let (incarnation, bytes) = take_u32(bytes)?;
     let (name, bytes) = split_sized(bytes)?;
+    let name = RawName::new(name);
+    // The same shape as when writing: one look at the length of all that is fixed.
+    if let [
+        6,
+        a,
+        b,
+        c,
+        d,
+        low,
+        high,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        len @ 0..0x80,
+        rest @ ..,
+    ] = bytes
+    {
+        let ip = Ipv4Addr::new(*a, *b, *c, *d);
+        let port = u16::from_le_bytes([*low, *high]);
+        return Some(Alive {
+            incarnation,
+            name,
+            addr: SocketAddr::V4(SocketAddrV4::new(ip, port)),
+            versions: versions(&[*e, *f, *g, *h, *i, *j]),
+            meta: rest.get(..usize::from(*len))?,
+        });
+    }
     let (addr, bytes) = split_sized(bytes)?;
     let (spoken, bytes) = bytes.split_first_chunk()?;
     let (meta, _) = split_sized(bytes)?;
+    let (addr, versions) = (addr::from_bytes(addr)?, versions(spoken));
     Some(Alive {
         incarnation,
-        name: RawName::new(name),
-        addr: addr::from_bytes(addr)?,
-        versions: versions(spoken),
+        name,
+        addr,
+        versions,
         meta,
     })
 }

@@ -40,6 +40,9 @@ impl<'b> PacketWriter<'b> {
     /// is and returns false; a shorter message may still fit.
     #[must_use = "false means that the message is not in the packet"]
     pub fn push(&mut self, message: &Message<'_>) -> bool {
+        if message_min_len(message) > self.remaining() {
+            return false;
+        }
         append_sized(self.buf, self.limit, |out| match message {
             Message::Ping(m) => append(out, &(kind::PING, m)),
             Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
@@ -78,6 +81,23 @@ impl<'b> PacketWriter<'b> {
         let sum = checksum(&packet[HEADER_LEN..]);
         packet[1..HEADER_LEN].copy_from_slice(&sum);
         packet.len()
+    }
+}
+
+/// A length that a message has at the least; one that does not fit is then seldom encoded in vain.
+/// Packets are filled with what fits at the end of a queue, so this is asked often.
+#[inline]
+fn message_min_len(message: &Message<'_>) -> usize {
+    // Length, kind, and one byte for each number and for the length of each string.
+    match message {
+        Message::Alive(m) => {
+            let addr = if m.addr.is_ipv4() { 6 } else { 18 };
+            12 + m.name.as_bytes().len() + addr + m.meta.len()
+        }
+        Message::Suspect(m) | Message::Dead(m) => {
+            5 + m.name.as_bytes().len() + m.from.as_bytes().len()
+        }
+        _ => 3,
     }
 }
 
