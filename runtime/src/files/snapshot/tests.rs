@@ -88,7 +88,8 @@ fn a_torn_line_is_cut_off_before_anything_is_appended() {
     assert_eq!(recovered.skipped_count, 1);
     assert_eq!(recovered.state.clock(), 0);
     writer.append(Record::Clock(12));
-    writer.close_blocking();
+    let status = futures_lite::future::block_on(writer.close());
+    assert_eq!(status, SnapshotStatus::default());
     let expected = "alive: a 10.0.0.1:7946\nclock: 12\n";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
 }
