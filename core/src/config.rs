@@ -125,6 +125,13 @@ pub struct Config {
     pub tombstone_timeout: Duration,
     /// Time between two searches for members to forget.
     pub reap_interval: Duration,
+    /// Bytes a user event may have, encoded. Raising it lets applications say more at once, at the
+    /// expense of everything else in the packet; at most 9,216, and no event that does not fit in
+    /// a packet is accepted.
+    pub user_event_size_limit: usize,
+    /// How many times of the event clock are remembered, to deliver each event once and to tell
+    /// newcomers. Raising it bridges longer absences and takes memory.
+    pub event_buffer: u64,
     /// Bytes a datagram may have. Raising it packs more news in a packet and risks
     /// fragmentation; 508 to 65,507.
     pub packet_budget: usize,
@@ -169,6 +176,8 @@ impl Config {
             reconnect_timeout: Duration::from_secs(24 * 3600),
             tombstone_timeout: Duration::from_secs(24 * 3600),
             reap_interval: Duration::from_secs(15),
+            user_event_size_limit: 512,
+            event_buffer: 512,
             packet_budget: 1400,
             max_stream_message: 20 * 1024 * 1024,
             max_inbound_streams: 128,
@@ -274,6 +283,8 @@ impl Params {
         within("awareness_max", c.awareness_max, 1, 64)?;
         within("gossip_nodes", c.gossip_nodes, 1, 64)?;
         within("retransmit_mult", c.retransmit_mult, 1, 36)?;
+        within("user_event_size_limit", c.user_event_size_limit, 1, 9216)?;
+        within("event_buffer", c.event_buffer, 1, 1 << 20)?;
         within("packet_budget", c.packet_budget, 508, 65_507)?;
         within("max_stream_message", c.max_stream_message, 65_536, 1 << 30)?;
         within("max_inbound_streams", c.max_inbound_streams, 1, 65_536)?;

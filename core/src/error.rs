@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::serf::limits::SizeError;
+
 /// A command that was not accepted; nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,6 +29,8 @@ pub enum CommandError {
         /// The most bytes they may take.
         limit: usize,
     },
+    /// A user event is too large.
+    TooLarge(SizeError),
     /// The advertised address has no IP address or no port that others could reach.
     UnspecifiedAddress {
         /// The address.
@@ -57,6 +61,7 @@ impl fmt::Display for CommandError {
                     "the encoded tags take {size} bytes, the limit is {limit}"
                 )
             }
+            Self::TooLarge(error) => error.fmt(f),
             Self::UnspecifiedAddress { addr } => {
                 write!(
                     f,

@@ -5,6 +5,8 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use crate::member::{Member, Name};
+use crate::serf::clock::LamportTime;
+use crate::serf::event::UserEvent;
 
 /// Something the application may want to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,16 @@ use crate::member::{Member, Name};
 pub enum Event {
     /// The membership changed.
     Member(MemberEvent),
+    /// An application on some member, perhaps this one, sent an event to all.
+    User(UserEvent),
+    /// This node was away for so long that others have forgotten user events that it has not
+    /// seen: any there were at these times are lost to it.
+    EventsMissed {
+        /// The first such time.
+        from: LamportTime,
+        /// The first time after them.
+        until: LamportTime,
+    },
     /// A member is suspected of having failed; it has the suspicion timeout to refute that.
     Suspected {
         /// The suspect.

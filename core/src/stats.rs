@@ -51,6 +51,16 @@ counters! {
     dropped_invalid_member,
     /// News dropped: an incarnation so far ahead that it must be damaged or forged.
     dropped_implausible,
+    /// User events delivered, this node's own included.
+    user_events,
+    /// User events that were known already.
+    duplicate_events,
+    /// User events dropped: older than what is remembered, or from before the join.
+    dropped_old_events,
+    /// User events dropped: more of one time than are remembered.
+    dropped_flooding_events,
+    /// User events that were displaced from the queue before everybody had been told.
+    displaced_broadcasts,
     /// Claims of a name that another member holds.
     name_conflicts,
     /// Requests to probe for somebody else that were refused, as too many were under way.

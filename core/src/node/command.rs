@@ -32,6 +32,8 @@ const MAX_COMMANDS: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Join {
     id: CommandId,
+    /// Deliver the user events of the past, too.
+    replay: bool,
     /// Seeds still to be dialled, last one first.
     waiting: Vec<SocketAddr>,
     dialling: usize,
@@ -65,6 +67,33 @@ impl Node {
     /// # Errors
     /// The node is leaving; no seeds, or more than 1,024; more than 256 joins under way.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) -> Result<CommandId, CommandError> {
+        self.begin_join(seeds, false, now)
+    }
+
+    /// Like [`join`](Self::join), and delivers the recent user events of the cluster that is
+    /// joined as if they happened now. A plain join ignores what happened before it.
+    ///
+    /// # Errors
+    /// As for `join`.
+    pub fn join_replaying(
+        &mut self,
+        seeds: &[SocketAddr],
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
+        self.begin_join(seeds, true, now)
+    }
+
+    /// True while a join is under way that ignores the user events of the past.
+    pub(super) fn joins_without_past(&self) -> bool {
+        self.joins.iter().any(|join| !join.replay)
+    }
+
+    fn begin_join(
+        &mut self,
+        seeds: &[SocketAddr],
+        replay: bool,
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
         self.advance(now);
         self.check_running()?;
         if seeds.is_empty() {
@@ -85,6 +114,7 @@ impl Node {
         let waiting = seeds.iter().rev().copied().collect();
         self.joins.push(Join {
             id,
+            replay,
             waiting,
             dialling: 0,
             contacted: Vec::new(),
@@ -340,7 +370,7 @@ impl Node {
         CommandId(self.next_command)
     }
 
-    fn check_running(&self) -> Result<(), CommandError> {
+    pub(super) fn check_running(&self) -> Result<(), CommandError> {
         if self.phase == Phase::Running {
             Ok(())
         } else {

@@ -344,6 +344,7 @@ impl Node {
         if !versions.is_compatible() {
             return Err(StreamFailure::Incompatible);
         }
+        let newcomer = self.table.len() <= 1;
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
@@ -366,6 +367,7 @@ impl Node {
                 SyncState::Left => self.on_dead(&accusation(alive.name)),
             }
         }
+        self.merge_state(sync, newcomer);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! - [`probe`]: who is there? Pings, helpers, acks.
 //! - [`membership`]: what is believed of whom. Announcements, suspicion, death, refutation.
 //! - [`exchange`]: streams and full state exchange.
+//! - [`user_event`]: what applications tell all members.
 //! - [`command`]: what the application asks for.
 //! - [`output`]: turning decisions into actions and bytes.
 
@@ -15,6 +16,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod user_event;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -32,8 +34,11 @@ use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
 use crate::member::{Member, Name, Profile};
-use crate::message::Message;
+use crate::message::{Message, SerfMessage};
 use crate::rng::{Purpose, Rng};
+use crate::serf::broadcasts::Broadcasts;
+use crate::serf::clock::LamportClock;
+use crate::serf::event_buffer::EventBuffer;
 use crate::stats::Counters;
 use crate::swim::awareness::Awareness;
 use crate::swim::order::Order;
@@ -62,6 +67,9 @@ pub struct Node {
     table: Table,
     pool: Option<ProfilePool>,
     rumours: Rumours,
+    event_clock: LamportClock,
+    events: EventBuffer,
+    broadcasts: Broadcasts,
     suspicions: BTreeMap<Slot, Suspicion>,
     suspicion_deadlines: BTreeSet<(Instant, Slot)>,
 
@@ -154,6 +162,9 @@ impl Node {
             table,
             pool: None,
             rumours: Rumours::default(),
+            event_clock: LamportClock::new(),
+            events: EventBuffer::new(params.event_buffer),
+            broadcasts: Broadcasts::default(),
             suspicions: BTreeMap::new(),
             suspicion_deadlines: BTreeSet::new(),
             awareness: Awareness::new(params.awareness_max),
@@ -230,6 +241,8 @@ impl Node {
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
             Message::Dead(accusation) => self.on_dead(accusation),
+            Message::Serf(SerfMessage::UserEvent(event)) => self.on_user_event(event),
+            // The rest of Serf's messages are known to the wire, but not acted upon yet.
             Message::Serf(_) => self.counters.skipped_unknown += 1,
         }
     }
@@ -292,6 +305,11 @@ impl Node {
     /// Queues a rumour and sees to it that it is told.
     fn spread_rumour(&mut self, rumour: Rumour) {
         self.rumours.push(rumour);
+        self.arm_gossip();
+    }
+
+    /// Sees to it that there is a round of gossip.
+    fn arm_gossip(&mut self) {
         if !self.timers.is_set(Timer::Gossip) {
             self.timers.set(Timer::Gossip, self.next_gossip());
         }
@@ -311,7 +329,7 @@ impl Node {
     /// One round of gossip: the same number of random members each get what there is to tell.
     /// The freshly dead are included, so that one that is not dead after all can refute.
     fn gossip(&mut self) {
-        if self.rumours.is_empty() {
+        if self.rumours.is_empty() && self.broadcasts.is_empty() {
             return;
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);

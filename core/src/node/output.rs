@@ -9,7 +9,8 @@ use super::{Node, Phase};
 use crate::action::Action;
 use crate::member::Name;
 use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
-use crate::message::{RawName, SyncEntry, SyncState};
+use crate::message::{RawName, SerfMessage, SyncEntry, SyncState};
+use crate::serf::broadcasts::Broadcasts;
 use crate::swim::record::{Record, State};
 use crate::swim::rumours::{Claim, Offer, Rumour, Rumours};
 use crate::swim::table::Table;
@@ -117,13 +118,18 @@ impl Node {
                 Some(Action::WriteStream { id })
             }
             Output::WriteSync { id, join } => {
-                let mut writer = SyncWriter::new(buf, join, self.params.max_stream_message);
+                let state = self.write_state();
+                let budget = self
+                    .params
+                    .max_stream_message
+                    .saturating_sub(state.len() + 32);
+                let mut writer = SyncWriter::new(buf, join, budget);
                 for (_, record) in self.table.iter() {
                     if !writer.push(&sync_entry(record)) {
                         self.counters.sync_entries_left_out += 1;
                     }
                 }
-                self.counters.stream_bytes_sent += writer.finish(&[]) as u64;
+                self.counters.stream_bytes_sent += writer.finish(&state) as u64;
                 Some(Action::WriteStream { id })
             }
             Output::CloseStream { id, abort } => Some(Action::CloseStream { id, abort }),
@@ -150,6 +156,13 @@ impl Node {
             // longest; then the receiver has to do without it.
             let _ = writer.push(message);
         }
+        if !self.broadcasts.is_empty() {
+            let others_share = match self.rumours.is_empty() {
+                true => 0,
+                false => writer.remaining() / 4 * 3,
+            };
+            fill_events(&mut writer, &mut self.broadcasts, others_share, limit);
+        }
         fill(&mut writer, &mut self.rumours, &self.table, limit);
         let len = writer.finish();
         self.finish_spreads();
@@ -160,6 +173,28 @@ impl Node {
         self.counters.datagram_bytes_sent += len as u64;
         Some(Action::SendDatagram { to })
     }
+}
+
+/// User events come first and get a quarter of each packet while there are rumours, too, and all
+/// of it otherwise: a storm of membership changes does not silence applications, nor the other way
+/// round. At least one event goes into each packet that has room for it, however long it is.
+fn fill_events(
+    writer: &mut PacketWriter<'_>,
+    broadcasts: &mut Broadcasts,
+    keep_free: usize,
+    limit: u32,
+) {
+    let mut first = true;
+    broadcasts.fill(limit, |event| {
+        if writer.remaining() < SHORTEST_RUMOUR || (!first && writer.remaining() <= keep_free) {
+            return Offer::Full;
+        }
+        if !writer.push(&Message::Serf(SerfMessage::UserEvent(event.message()))) {
+            return Offer::TooLong;
+        }
+        first = false;
+        Offer::Packed
+    });
 }
 
 fn fill(writer: &mut PacketWriter<'_>, rumours: &mut Rumours, table: &Table, limit: u32) {

@@ -6,6 +6,7 @@
 //! which is enforced where it would be passed.
 #![expect(dead_code, reason = "the node does not use it yet")]
 
+pub(crate) mod broadcasts;
 pub(crate) mod clock;
 pub(crate) mod coalesce;
 pub(crate) mod collector;

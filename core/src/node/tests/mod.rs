@@ -1,5 +1,6 @@
 //! Scripted stories of a few nodes, told through the public calls alone.
 
+mod events;
 mod merging;
 mod stories;
 

@@ -1,0 +1,248 @@
+//! User events.
+
+use alloc::vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{self, Alive, Message, SerfMessage};
+use crate::wire::native::{PacketWriter, read_packet};
+use crate::{CommandError, LamportTime, SizeError, Versions};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn event<'a>(ltime: u64, name: &'a str, payload: &'a [u8]) -> message::UserEvent<'a> {
+    let ltime = LamportTime::new(ltime);
+    message::UserEvent {
+        ltime,
+        name,
+        payload,
+        coalesce: false,
+    }
+}
+
+fn packet(event: message::UserEvent<'_>) -> Vec<u8> {
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    assert!(writer.push(&Message::Serf(SerfMessage::UserEvent(event))));
+    writer.finish();
+    buf
+}
+
+impl Cluster {
+    /// The names of the user events that `at` had, in the order of delivery.
+    fn heard(&self, at: usize) -> Vec<&str> {
+        let heard = self.events.iter().filter(|(n, _)| *n == at);
+        heard
+            .filter_map(|(_, event)| match event {
+                Event::User(event) => Some(&*event.name),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn send(&mut self, from: usize, name: &str) {
+        let now = self.now;
+        self.nodes[from]
+            .user_event(name, b"", false, now)
+            .expect("the event is accepted");
+    }
+}
+
+#[test]
+fn an_event_reaches_everybody_once_the_sender_included() {
+    let mut cluster = Cluster::joined(5, Config::lan());
+    cluster.send(2, "deploy");
+    cluster.run(60 * SECOND);
+    for n in 0..5 {
+        assert_eq!(cluster.heard(n), ["deploy"], "at node-{n}");
+    }
+    assert_eq!(cluster.nodes[2].queued_events(), 0);
+}
+
+#[test]
+fn events_of_the_same_time_from_two_members_are_both_delivered() {
+    let mut cluster = Cluster::joined(2, Config::lan());
+    let (zero, one) = (cluster.nodes[0].event_time(), cluster.nodes[1].event_time());
+    assert_eq!(zero, one);
+    cluster.send(0, "a");
+    cluster.send(1, "b");
+    cluster.run(5 * SECOND);
+    for n in 0..2 {
+        let mut heard = cluster.heard(n);
+        heard.sort_unstable();
+        assert_eq!(heard, ["a", "b"], "at node-{n}");
+    }
+}
+
+#[test]
+fn a_join_ignores_the_past_and_a_replaying_join_delivers_it() {
+    for (replay, expected) in [(false, vec!["new"]), (true, vec!["old", "new"])] {
+        let mut cluster = Cluster::new(3, Config::lan());
+        let now = cluster.now;
+        cluster.nodes[1]
+            .join(&[addr(0)], now)
+            .expect("join is accepted");
+        cluster.run(5 * SECOND);
+        cluster.send(0, "old");
+        cluster.run(5 * SECOND);
+        let now = cluster.now;
+        let joined = match replay {
+            true => cluster.nodes[2].join_replaying(&[addr(0)], now),
+            false => cluster.nodes[2].join(&[addr(0)], now),
+        };
+        joined.expect("join is accepted");
+        cluster.run(5 * SECOND);
+        cluster.send(1, "new");
+        cluster.run(5 * SECOND);
+        assert_eq!(cluster.heard(2), expected, "replay: {replay}");
+        assert_eq!(cluster.heard(0), ["old", "new"]);
+    }
+}
+
+#[test]
+fn what_gossip_did_not_bring_the_next_state_exchange_does() {
+    let mut cluster = Cluster::joined(2, Config::lan());
+    cluster.deaf.insert((0, 1));
+    cluster.send(0, "whispered");
+    cluster.run(SECOND);
+    assert!(cluster.heard(1).is_empty());
+    cluster.run(60 * SECOND);
+    assert_eq!(cluster.heard(1), ["whispered"]);
+}
+
+#[test]
+fn whoever_was_away_for_too_long_is_told_what_cannot_be_told_any_more() {
+    let config = Config {
+        event_buffer: 8,
+        stream_ping: false,
+        ..Config::lan()
+    };
+    let mut cluster = Cluster::joined(2, config);
+    cluster.deaf.insert((0, 1));
+    cluster.deaf.insert((1, 0));
+    let first = cluster.nodes[0].event_time();
+    for n in 0..20 {
+        cluster.send(0, &format!("event-{n}"));
+    }
+    cluster.run(60 * SECOND);
+    let gap = cluster.events.iter().find_map(|(n, event)| match event {
+        Event::EventsMissed { from, until } if *n == 1 => Some((*from, *until)),
+        _ => None,
+    });
+    assert_eq!(gap, Some((first, first.after(12))));
+    let expected: Vec<_> = (12..20).map(|n| format!("event-{n}")).collect();
+    assert_eq!(cluster.heard(1), expected);
+}
+
+#[test]
+fn an_event_that_is_too_large_is_refused_with_its_size_and_the_limit() {
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    let error = lone.user_event("deploy", &[0; 507], false, Instant::ZERO);
+    let expected = SizeError::UserEvent {
+        size: 513,
+        limit: 512,
+    };
+    assert_eq!(error, Err(CommandError::TooLarge(expected)));
+    // Nor one that is within the limit, but never fits in a packet.
+    let config = Config {
+        user_event_size_limit: 9216,
+        ..Config::lan()
+    };
+    let mut lone = node(0, config, 1, Instant::ZERO);
+    let error = lone.user_event("deploy", &[0; 2000], false, Instant::ZERO);
+    assert!(matches!(error, Err(CommandError::TooLarge(_))), "{error:?}");
+    assert_eq!(lone.counters().user_events, 0);
+}
+
+#[test]
+fn an_event_from_the_far_future_is_dropped_and_moves_no_clock() {
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    let before = lone.event_time();
+    for ltime in [u64::MAX, u64::MAX - 1, 1 << 62] {
+        lone.handle_datagram(addr(1), &packet(event(ltime, "x", b"")), Instant::ZERO);
+    }
+    assert_eq!(lone.event_time(), before);
+    assert_eq!(lone.counters().dropped_implausible, 3);
+    assert_eq!(lone.counters().user_events, 0);
+}
+
+/// A storm of announcements fills every packet; an event gets its share of the first one.
+#[test]
+fn a_storm_of_membership_changes_does_not_silence_events_nor_events_the_storm() {
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    let names: Vec<Name> = (0..500).map(name).collect();
+    for chunk in names[1..].chunks(20) {
+        let mut buf = Vec::new();
+        let mut writer = PacketWriter::new(&mut buf, 1400);
+        for name in chunk {
+            let (versions, meta) = (Versions::CURRENT, &[0xff, 0x80][..]);
+            let (name, addr) = (name.into(), addr(1));
+            let alive = Alive {
+                incarnation: 1,
+                name,
+                addr,
+                versions,
+                meta,
+            };
+            assert!(writer.push(&Message::Alive(alive)));
+        }
+        writer.finish();
+        lone.handle_datagram(addr(1), &buf, Instant::ZERO);
+    }
+    for n in 0..100 {
+        let name = format!("event-{n}");
+        lone.user_event(&name, &[0; 40], false, Instant::ZERO)
+            .expect("the event is accepted");
+    }
+    lone.handle_tick(Instant::from_millis(500));
+    let mut packets = 0;
+    let mut buf = Vec::new();
+    loop {
+        buf.clear();
+        match lone.poll_action(&mut buf) {
+            Action::SendDatagram { .. } => {
+                let messages: Vec<_> = read_packet(&buf).expect("a packet").flatten().collect();
+                let is_event = |m: &&Message<'_>| matches!(m, Message::Serf(_));
+                let events = messages.iter().filter(is_event).count();
+                assert!(
+                    events >= 4,
+                    "{events} events of {} messages",
+                    messages.len()
+                );
+                assert!(messages.len() - events >= 15, "{} messages", messages.len());
+                packets += 1;
+            }
+            Action::Wait(_) => break,
+            _ => {}
+        }
+    }
+    assert!(packets >= 3, "a round of gossip");
+}
+
+proptest! {
+    #[test]
+    fn each_event_is_delivered_at_most_once_in_any_order_and_number(
+        order in prop::collection::vec((1u64..20, 0u8..3), 1..100),
+    ) {
+        let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+        let mut delivered = BTreeSet::new();
+        let mut buf = Vec::new();
+        for &(ltime, origin) in &order {
+            let name = format!("from-{origin}");
+            lone.handle_datagram(addr(1), &packet(event(ltime, &name, b"")), Instant::ZERO);
+            loop {
+                buf.clear();
+                match lone.poll_action(&mut buf) {
+                    Action::Event(Event::User(event)) => {
+                        prop_assert!(delivered.insert((event.ltime, event.name.clone())));
+                    }
+                    Action::Wait(_) => break,
+                    _ => {}
+                }
+            }
+        }
+        let sent: BTreeSet<_> = order.iter().collect();
+        prop_assert_eq!(delivered.len(), sent.len(), "and every one that is not too old");
+    }
+}
