@@ -4,7 +4,8 @@
 //! packet  = first byte | checksum | message*
 //! message = length (varint) | kind | fields
 //! frame   = first byte | body length (u32) | checksum | kind | body
-//! sync    = join (0 or 1) | count (u32) | bytes of entries (u32) | entry* | user state
+//! sync    = join (0 or 1) | versions (8 bytes) | count (u32) | bytes of entries (u32)
+//!           | entry* | user state
 //! entry   = length (varint) | fields
 //! user state = length (varint) | bytes
 //! ```
@@ -38,6 +39,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alive::Announcement;
 pub use packet::{MessageError, Messages, PacketError, PacketWriter, read_packet};
 pub use stream::{
     Frame, StreamError, SyncEntries, SyncWriter, frame, read_stream_message, write_stream_message,

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 
 use super::packet::HEADER_LEN;
 use super::*;
-use crate::member::Versions;
+use crate::member::{VersionRange, Versions};
 use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping};
 
 const V4: &str = "10.1.2.3:7946";
