@@ -121,7 +121,7 @@ pub use action::{Action, CommandId, Outcome, StreamFailure, StreamId, StreamInpu
 pub use config::{Config, ConfigError, Identity, Lifeguard, Params};
 pub use error::CommandError;
 pub use event::{Cause, Event, MemberEvent, MemberEventKind};
-pub use member::{InvalidName, Member, Name, Profile, Status, Versions};
+pub use member::{InvalidName, Member, Name, Profile, Status, VersionRange, Versions};
 pub use node::Node;
 pub use serf::clock::LamportTime;
 pub use serf::collector::{Answer, QuerySummary};

@@ -1,6 +1,5 @@
 //! A member as applications see it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::net::SocketAddr;
@@ -11,6 +10,7 @@ use smol_str::SmolStr;
 
 use crate::message::RawName;
 use crate::tags::Tags;
+use crate::wire::native::Announcement;
 
 /// The name of a member: UTF-8 of 1 to [`Name::MAX_LEN`] bytes, cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,18 +129,100 @@ impl Versions {
     };
 }
 
+/// What a set of members speaks and understands (wire-protocol reference, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRange {
+    /// Largest minimum and smallest maximum among the alive.
+    protocol: (u8, u8),
+    delegate: (u8, u8),
+    /// Smallest and largest version spoken among all.
+    protocol_spoken: (u8, u8),
+    delegate_spoken: (u8, u8),
+}
+
+impl VersionRange {
+    /// That of no members.
+    pub const EMPTY: Self = Self {
+        protocol: (0, u8::MAX),
+        delegate: (0, u8::MAX),
+        protocol_spoken: (u8::MAX, 0),
+        delegate_spoken: (u8::MAX, 0),
+    };
+
+    /// Widens it by one member.
+    pub fn add(&mut self, v: Versions, alive: bool) {
+        if alive {
+            let (min, max) = self.protocol;
+            self.protocol = (min.max(v.protocol_min), max.min(v.protocol_max));
+            let (min, max) = self.delegate;
+            self.delegate = (min.max(v.delegate_min), max.min(v.delegate_max));
+        }
+        let (min, max) = self.protocol_spoken;
+        self.protocol_spoken = (min.min(v.protocol_cur), max.max(v.protocol_cur));
+        let (min, max) = self.delegate_spoken;
+        self.delegate_spoken = (min.min(v.delegate_cur), max.max(v.delegate_cur));
+    }
+
+    /// Widens it by the members of another.
+    pub fn merge(&mut self, other: Self) {
+        let narrow = |a: (u8, u8), b: (u8, u8)| (a.0.max(b.0), a.1.min(b.1));
+        let widen = |a: (u8, u8), b: (u8, u8)| (a.0.min(b.0), a.1.max(b.1));
+        self.protocol = narrow(self.protocol, other.protocol);
+        self.delegate = narrow(self.delegate, other.delegate);
+        self.protocol_spoken = widen(self.protocol_spoken, other.protocol_spoken);
+        self.delegate_spoken = widen(self.delegate_spoken, other.delegate_spoken);
+    }
+
+    /// True if everyone understands what anyone speaks.
+    #[must_use]
+    pub const fn is_compatible(&self) -> bool {
+        self.protocol.0 <= self.protocol_spoken.0
+            && self.protocol_spoken.1 <= self.protocol.1
+            && self.delegate.0 <= self.delegate_spoken.0
+            && self.delegate_spoken.1 <= self.delegate.1
+    }
+}
+
 /// What a member announces about itself. Rarely changes, so it is shared, never edited.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Profile {
     /// Its name.
     pub name: Name,
     /// Its advertised address, in the byte form in which it was announced (an IPv4 address may
     /// come as IPv4-mapped IPv6, and peers of the reference system insist on that form).
     pub addr: SocketAddr,
-    /// Its metadata: the encoded tags.
-    pub meta: Box<[u8]>,
     /// Its protocol versions.
     pub versions: Versions,
+    /// All of the above and the metadata, as it goes over the wire.
+    pub(crate) announced: Announcement,
+}
+
+impl Profile {
+    pub(crate) fn new(name: Name, addr: SocketAddr, versions: Versions, meta: &[u8]) -> Self {
+        Self {
+            announced: Announcement::new((&name).into(), addr, versions, meta),
+            name,
+            addr,
+            versions,
+        }
+    }
+
+    /// Its metadata: the encoded tags.
+    #[must_use]
+    pub fn meta(&self) -> &[u8] {
+        self.announced.meta()
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("name", &self.name)
+            .field("addr", &self.addr)
+            .field("meta", &self.meta())
+            .field("versions", &self.versions)
+            .finish()
+    }
 }
 
 /// The status of a member as operators see it.
@@ -203,7 +285,7 @@ impl Member {
     /// Its tags, decoded from the metadata.
     #[must_use]
     pub fn tags(&self) -> Tags {
-        crate::tags::decode(&self.profile.meta)
+        crate::tags::decode(self.profile.meta())
     }
 
     /// Its protocol versions.

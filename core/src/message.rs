@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::member::{Name, Versions};
+use crate::member::{Name, VersionRange, Versions};
 
 mod serf;
 
@@ -187,6 +187,9 @@ pub enum StreamMessage<'a> {
 pub struct Sync<'a> {
     /// True if the exchange is a join: a new connection between clusters.
     pub join: bool,
+    /// The versions of all members that the sender knows, its own included, so that the receiver
+    /// can refuse before it takes over the first of them.
+    pub versions: VersionRange,
     /// How many entries there are.
     pub count: u32,
     /// The encoded entries; [`SyncEntries`](crate::wire::native::SyncEntries) iterates over them.

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use serf_core::message::{Alive, Message, Ping, SyncEntry, SyncState};
 use serf_core::wire::native::{PacketWriter, SyncWriter};
 use serf_core::{
-    Action, Config, Identity, Instant, Name, Node, Params, StreamId, StreamInput, Versions,
+    Action, Config, Identity, Instant, Name, Node, Params, StreamId, StreamInput, VersionRange,
+    Versions,
 };
 
 /// Tags of a usual size, as encoded: `role=web`, `dc=east`, `rack=r12`.
@@ -50,6 +51,14 @@ pub(crate) fn announcements(range: std::ops::Range<usize>, incarnation: u32) -> 
     buf
 }
 
+/// Packets that each announce ten members that no node here knows.
+pub(crate) fn strangers(packets: usize) -> Vec<Vec<u8>> {
+    let first = |n| 20_000 + 10 * n;
+    (0..packets)
+        .map(|n| announcements(first(n)..first(n + 1), 1))
+        .collect()
+}
+
 pub(crate) fn ping() -> Vec<u8> {
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, 1400);
@@ -68,7 +77,9 @@ pub(crate) fn ping() -> Vec<u8> {
 /// A state exchange that lists `count` members at incarnation 1, as a peer would send it.
 pub(crate) fn exchange(count: usize) -> Vec<u8> {
     let mut buf = Vec::new();
-    let mut writer = SyncWriter::new(&mut buf, false, usize::MAX);
+    let mut versions = VersionRange::EMPTY;
+    versions.add(Versions::CURRENT, true);
+    let mut writer = SyncWriter::new(&mut buf, false, versions, usize::MAX);
     for n in 1..count {
         let (name, versions) = (name(n), Versions::CURRENT);
         let alive = Alive {

@@ -252,14 +252,12 @@ impl Node {
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
-        let meta = tags::encode(tags)?.into_boxed_slice();
+        let meta = tags::encode(tags)?;
         let record = self.own_record();
-        let changed = record.profile.meta != meta;
+        let old = &record.profile;
+        let changed = old.meta() != meta;
         let incarnation = record.incarnation.saturating_add(1);
-        let profile = Profile {
-            meta,
-            ..Profile::clone(&record.profile)
-        };
+        let profile = Profile::new(old.name.clone(), old.addr, old.versions, &meta);
         self.table.set_profile(self.me, Arc::new(profile));
         self.table
             .set_state(self.me, State::Alive, incarnation, self.now);

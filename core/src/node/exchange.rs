@@ -12,9 +12,8 @@ use super::outbox::Output;
 use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
-use crate::member::Name;
+use crate::member::{Name, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncState};
-use crate::swim::census::VersionRange;
 use crate::swim::record::State;
 use crate::swim::scaling;
 use crate::time::Instant;
@@ -332,15 +331,7 @@ impl Node {
     fn merge(&mut self, sync: &Sync<'_>) -> Result<(), Fault> {
         let mut versions = VersionRange::EMPTY;
         self.table.census().survey(&mut versions);
-        let mut last = None;
-        for entry in SyncEntries::new(sync).versions() {
-            // Nearly always all the same.
-            if last != Some(entry) {
-                last = Some(entry);
-                let (state, spoken) = entry;
-                versions.add(spoken, state == SyncState::Alive);
-            }
-        }
+        versions.merge(sync.versions);
         if !versions.is_compatible() {
             return Err(StreamFailure::Incompatible);
         }

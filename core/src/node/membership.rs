@@ -69,7 +69,7 @@ impl Node {
             return;
         };
         let before = record.state();
-        let changed = moved || *record.profile.meta != *alive.meta;
+        let changed = moved || record.profile.meta() != alive.meta;
         if changed || !pool::matches(&record.profile, alive) {
             let name = record.profile.name.clone();
             let profile = self.intern(&name, alive);
@@ -117,7 +117,7 @@ impl Node {
             return;
         }
         let own = alive.incarnation == record.incarnation
-            && *record.profile.meta == *alive.meta
+            && record.profile.meta() == alive.meta
             && record.profile.versions == alive.versions;
         if moved {
             self.name_conflict(self.me, alive.addr);

@@ -129,13 +129,8 @@ impl Node {
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr });
         }
-        let meta = tags::encode(&tags)?.into_boxed_slice();
-        let profile = Arc::new(Profile {
-            name: name.clone(),
-            addr,
-            meta,
-            versions,
-        });
+        let meta = tags::encode(&tags)?;
+        let profile = Arc::new(Profile::new(name.clone(), addr, versions, &meta));
 
         let mut setup = Rng::new(seed, Purpose::Setup);
         let mut table = Table::new(setup.next_u64());

@@ -7,11 +7,11 @@ use core::time::Duration;
 use super::outbox::Output;
 use super::{Node, Phase};
 use crate::action::Action;
-use crate::member::Name;
-use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
-use crate::message::{RawName, SerfMessage, SyncEntry, SyncState};
+use crate::member::{Profile, VersionRange};
+use crate::message::{Accusation, Ack, IndirectPing, Message, Nack, Ping, StreamMessage};
+use crate::message::{RawName, SerfMessage, SyncState};
 use crate::serf::broadcasts::Broadcasts;
-use crate::swim::record::{Record, State};
+use crate::swim::record::State;
 use crate::swim::rumours::{Claim, Offer, Rumour, Rumours};
 use crate::swim::table::Table;
 use crate::time::Instant;
@@ -118,14 +118,17 @@ impl Node {
                 Some(Action::WriteStream { id })
             }
             Output::WriteSync { id, join } => {
+                let mut versions = VersionRange::EMPTY;
+                self.table.census().survey(&mut versions);
                 let state = self.write_state();
                 let budget = self
                     .params
                     .max_stream_message
                     .saturating_sub(state.len() + 32);
-                let mut writer = SyncWriter::new(buf, join, budget);
+                let mut writer = SyncWriter::new(buf, join, versions, budget);
                 for (_, record) in self.table.iter() {
-                    if !writer.push(&sync_entry(record)) {
+                    let (state, incarnation) = (sync_state(record.state()), record.incarnation);
+                    if !writer.push_encoded(state, incarnation, &record.profile.announced) {
                         self.counters.sync_entries_left_out += 1;
                     }
                 }
@@ -205,7 +208,7 @@ fn fill(writer: &mut PacketWriter<'_>, rumours: &mut Rumours, table: &Table, lim
         let Some(record) = table.get(rumour.subject) else {
             return Offer::TooLong;
         };
-        if writer.push(&rumour_message(rumour, record)) {
+        if push_rumour(writer, rumour, &record.profile) {
             Offer::Packed
         } else {
             Offer::TooLong
@@ -213,39 +216,24 @@ fn fill(writer: &mut PacketWriter<'_>, rumours: &mut Rumours, table: &Table, lim
     });
 }
 
-fn rumour_message<'a>(rumour: &'a Rumour, record: &'a Record) -> Message<'a> {
-    let accusation = |from: &'a Name| Accusation {
+fn push_rumour(writer: &mut PacketWriter<'_>, rumour: &Rumour, subject: &Profile) -> bool {
+    let accusation = |from| Accusation {
         incarnation: rumour.incarnation,
-        name: (&record.profile.name).into(),
-        from: from.into(),
+        name: (&subject.name).into(),
+        from: RawName::from(from),
     };
     match &rumour.claim {
-        Claim::Alive => Message::Alive(announcement(record, rumour.incarnation)),
-        Claim::Suspect(from) => Message::Suspect(accusation(from)),
-        Claim::Dead(from) => Message::Dead(accusation(from)),
+        Claim::Alive => writer.push_alive(rumour.incarnation, &subject.announced),
+        Claim::Suspect(from) => writer.push(&Message::Suspect(accusation(from))),
+        Claim::Dead(from) => writer.push(&Message::Dead(accusation(from))),
     }
 }
 
-fn announcement(record: &Record, incarnation: u32) -> Alive<'_> {
-    let profile = &*record.profile;
-    Alive {
-        incarnation,
-        name: (&profile.name).into(),
-        addr: profile.addr,
-        versions: profile.versions,
-        meta: &profile.meta,
-    }
-}
-
-fn sync_entry(record: &Record) -> SyncEntry<'_> {
-    let state = match record.state() {
+const fn sync_state(state: State) -> SyncState {
+    match state {
         State::Alive => SyncState::Alive,
         State::Suspect => SyncState::Suspect,
         State::Dead => SyncState::Dead,
         State::Left => SyncState::Left,
-    };
-    SyncEntry {
-        state,
-        alive: announcement(record, record.incarnation),
     }
 }

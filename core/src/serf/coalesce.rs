@@ -243,12 +243,9 @@ mod tests {
     }
 
     fn member_event(name: &str, kind: MemberEventKind) -> MemberEvent {
-        let profile = Profile {
-            name: Name::new(name).expect("a valid name"),
-            addr: "127.0.0.1:7946".parse().expect("an address"),
-            meta: [].into(),
-            versions: Versions::CURRENT,
-        };
+        let name = Name::new(name).expect("a valid name");
+        let addr = "127.0.0.1:7946".parse().expect("an address");
+        let profile = Profile::new(name, addr, Versions::CURRENT, &[]);
         let member = Member {
             profile: Arc::new(profile),
             incarnation: 1,

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::member::Versions;
+use crate::member::{VersionRange, Versions};
 
 /// Counts members by their versions, so that the compatibility check of a state exchange need not
 /// walk the table. Almost always one entry; never more than members.
@@ -38,47 +38,6 @@ impl Census {
         for (versions, count) in &self.0 {
             range.add(*versions, count.alive > 0);
         }
-    }
-}
-
-/// What a set of members speaks and understands (wire-protocol reference, section 5).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct VersionRange {
-    /// Largest minimum and smallest maximum among the alive.
-    protocol: (u8, u8),
-    delegate: (u8, u8),
-    /// Smallest and largest version spoken among all.
-    protocol_spoken: (u8, u8),
-    delegate_spoken: (u8, u8),
-}
-
-impl VersionRange {
-    pub(crate) const EMPTY: Self = Self {
-        protocol: (0, u8::MAX),
-        delegate: (0, u8::MAX),
-        protocol_spoken: (u8::MAX, 0),
-        delegate_spoken: (u8::MAX, 0),
-    };
-
-    pub(crate) fn add(&mut self, v: Versions, alive: bool) {
-        if alive {
-            let (min, max) = self.protocol;
-            self.protocol = (min.max(v.protocol_min), max.min(v.protocol_max));
-            let (min, max) = self.delegate;
-            self.delegate = (min.max(v.delegate_min), max.min(v.delegate_max));
-        }
-        let (min, max) = self.protocol_spoken;
-        self.protocol_spoken = (min.min(v.protocol_cur), max.max(v.protocol_cur));
-        let (min, max) = self.delegate_spoken;
-        self.delegate_spoken = (min.min(v.delegate_cur), max.max(v.delegate_cur));
-    }
-
-    /// True if everyone understands what anyone speaks.
-    pub(crate) const fn is_compatible(&self) -> bool {
-        self.protocol.0 <= self.protocol_spoken.0
-            && self.protocol_spoken.1 <= self.protocol.1
-            && self.delegate.0 <= self.delegate_spoken.0
-            && self.delegate_spoken.1 <= self.delegate.1
     }
 }
 

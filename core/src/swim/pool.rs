@@ -1,6 +1,5 @@
 //! One copy of each member's profile, shared by all nodes of a process.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::hash::BuildHasher;
 
@@ -66,16 +65,11 @@ impl Profiles {
 pub(crate) fn matches(profile: &Profile, alive: &Alive<'_>) -> bool {
     alive.name == profile.name
         && profile.addr == alive.addr
-        && *profile.meta == *alive.meta
+        && profile.meta() == alive.meta
         && profile.versions == alive.versions
 }
 
 /// A profile from an announcement.
 pub(crate) fn profile(name: Name, alive: &Alive<'_>) -> Profile {
-    Profile {
-        name,
-        addr: alive.addr,
-        meta: Box::from(alive.meta),
-        versions: alive.versions,
-    }
+    Profile::new(name, alive.addr, alive.versions, alive.meta)
 }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use hashbrown::hash_table as table;
 
 use crate::member::Name;
 use crate::swim::table::Slot;
@@ -49,19 +50,16 @@ struct Entry {
     next: Index,
 }
 
-/// A doubly linked list of entries through the slab, newest first.
-#[derive(Debug, Clone, Copy)]
-struct Tier {
-    head: Index,
-}
-
 /// The queue: tiers of rumours sent equally often, least often first, newest first in each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rumours {
-    entries: Vec<Option<Entry>>,
+    /// A slab; an entry is in a tier, or free.
+    entries: Vec<Entry>,
     free: Vec<Index>,
-    tiers: Vec<Tier>,
+    /// First entries of doubly linked lists through the slab, newest first.
+    tiers: Vec<Index>,
     by_subject: HashTable<Index>,
+    /// What the packet being filled has taken so far; kept for its memory.
     taken: Vec<Index>,
     finished: Vec<Slot>,
 }
@@ -85,50 +83,33 @@ fn hash(subject: Slot) -> u64 {
 impl Rumours {
     /// Queues a rumour, displacing an earlier one about the same member.
     pub(crate) fn push(&mut self, rumour: Rumour) {
-        self.remove(rumour.subject);
-        let subject = rumour.subject;
-        let entry = Entry {
-            rumour,
-            transmits: 0,
-            prev: NONE,
-            next: NONE,
-        };
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.entries[index as usize] = Some(entry);
+        let entries = &self.entries;
+        let key = hash(rumour.subject);
+        let same = |&other: &Index| entries[other as usize].rumour.subject == rumour.subject;
+        let rehash = |&other: &Index| hash(entries[other as usize].rumour.subject);
+        let index = match self.by_subject.entry(key, same, rehash) {
+            table::Entry::Occupied(found) => {
+                let index = *found.get();
+                self.unlink(index);
+                self.entries[index as usize].rumour = rumour;
                 index
             }
-            None => {
-                self.entries.push(Some(entry));
-                self.entries.len() as Index - 1
+            table::Entry::Vacant(vacant) => {
+                let index = self.free.pop().unwrap_or(entries.len() as Index);
+                vacant.insert(index);
+                self.occupy(index, rumour);
+                index
             }
         };
-        let Self {
-            entries,
-            by_subject,
-            ..
-        } = self;
-        by_subject.insert_unique(hash(subject), index, |&other| {
-            hash(subject_of(entries, other))
-        });
         self.link(index, 0);
     }
 
     /// Drops the rumour about `subject`, if there is one. Returns whether there was.
     pub(crate) fn remove(&mut self, subject: Slot) -> bool {
-        let Self {
-            entries,
-            by_subject,
-            ..
-        } = self;
-        let found = by_subject.find_entry(hash(subject), |&index| {
-            subject_of(entries, index) == subject
-        });
-        let Ok(found) = found else { return false };
-        let (index, _) = found.remove();
+        let Some(index) = self.release(subject) else {
+            return false;
+        };
         self.unlink(index);
-        self.entries[index as usize] = None;
-        self.free.push(index);
         true
     }
 
@@ -149,11 +130,9 @@ impl Rumours {
         let mut misses = 0;
         let mut taken = core::mem::take(&mut self.taken);
         'tiers: for tier in 0..self.tiers.len() {
-            let mut index = self.tiers[tier].head;
+            let mut index = self.tiers[tier];
             while index != NONE {
-                let Some(entry) = &self.entries[index as usize] else {
-                    break;
-                };
+                let entry = &self.entries[index as usize];
                 let next = entry.next;
                 match offer(&entry.rumour) {
                     Offer::Packed => {
@@ -170,14 +149,12 @@ impl Rumours {
         // Linked in again only now, so that no rumour is twice in one packet; the one packed
         // first comes out first again.
         while let Some(index) = taken.pop() {
-            let Some(entry) = &mut self.entries[index as usize] else {
-                continue;
-            };
-            entry.transmits += 1;
-            let (transmits, subject) = (entry.transmits, entry.rumour.subject);
-            self.link(index, transmits);
-            if transmits >= limit {
-                self.remove(subject);
+            let entry = &self.entries[index as usize];
+            let (transmits, subject) = (entry.transmits + 1, entry.rumour.subject);
+            if transmits < limit {
+                self.link(index, transmits);
+            } else {
+                self.release(subject);
                 self.finished.push(subject);
             }
         }
@@ -201,44 +178,64 @@ impl Rumours {
         }
     }
 
+    /// Puts a rumour into a place that is free, or next after the last.
+    fn occupy(&mut self, index: Index, rumour: Rumour) {
+        match self.entries.get_mut(index as usize) {
+            Some(entry) => entry.rumour = rumour,
+            None => self.entries.push(Entry {
+                rumour,
+                transmits: 0,
+                prev: NONE,
+                next: NONE,
+            }),
+        }
+    }
+
+    /// Frees the place of the rumour about `subject`, which may be linked still.
+    fn release(&mut self, subject: Slot) -> Option<Index> {
+        let entries = &self.entries;
+        let same = |&index: &Index| entries[index as usize].rumour.subject == subject;
+        let found = self.by_subject.find_entry(hash(subject), same).ok()?;
+        let (index, _) = found.remove();
+        self.free.push(index);
+        // Lets go of the name in it.
+        self.entries[index as usize].rumour.claim = Claim::Alive;
+        Some(index)
+    }
+
+    /// Makes an entry that is in no tier the first of one.
     fn link(&mut self, index: Index, transmits: u32) {
         let tier = transmits as usize;
         if tier >= self.tiers.len() {
-            self.tiers.resize(tier + 1, Tier { head: NONE });
+            self.tiers.resize(tier + 1, NONE);
         }
-        let head = self.tiers[tier].head;
-        if let Some(Some(entry)) = self.entries.get_mut(index as usize) {
-            entry.transmits = transmits;
-            entry.prev = NONE;
-            entry.next = head;
+        let next = core::mem::replace(&mut self.tiers[tier], index);
+        let entry = &mut self.entries[index as usize];
+        entry.transmits = transmits;
+        entry.prev = NONE;
+        entry.next = next;
+        if next != NONE {
+            self.entries[next as usize].prev = index;
         }
-        if let Some(Some(old)) = self.entries.get_mut(head as usize) {
-            old.prev = index;
-        }
-        self.tiers[tier].head = index;
     }
 
+    /// Takes an entry out of its tier.
     fn unlink(&mut self, index: Index) {
-        let Some(Some(entry)) = self.entries.get_mut(index as usize) else {
-            return;
-        };
-        let (tier, prev, next) = (entry.transmits as usize, entry.prev, entry.next);
-        (entry.prev, entry.next) = (NONE, NONE);
-        match self.entries.get_mut(prev as usize) {
-            Some(Some(before)) => before.next = next,
-            _ if self.tiers[tier].head == index => self.tiers[tier].head = next,
-            _ => {}
+        let Entry {
+            transmits,
+            prev,
+            next,
+            ..
+        } = self.entries[index as usize];
+        if prev == NONE {
+            self.tiers[transmits as usize] = next;
+        } else {
+            self.entries[prev as usize].next = next;
         }
-        if let Some(Some(after)) = self.entries.get_mut(next as usize) {
-            after.prev = prev;
+        if next != NONE {
+            self.entries[next as usize].prev = prev;
         }
     }
-}
-
-fn subject_of(entries: &[Option<Entry>], index: Index) -> Slot {
-    entries[index as usize]
-        .as_ref()
-        .map_or(Slot::MAX, |entry| entry.rumour.subject)
 }
 
 #[cfg(test)]

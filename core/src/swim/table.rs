@@ -204,7 +204,6 @@ fn hash(hasher: &FixedState, name: RawName<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use alloc::boxed::Box;
     use alloc::collections::BTreeMap;
     use alloc::format;
     use alloc::string::String;
@@ -216,12 +215,9 @@ mod tests {
     use crate::member::{Name, Versions};
 
     fn record(name: &str, state: State) -> Record {
-        let profile = Profile {
-            name: Name::new(name).expect("test names are valid"),
-            addr: "10.0.0.1:7946".parse().expect("a valid address"),
-            meta: Box::from([]),
-            versions: Versions::CURRENT,
-        };
+        let name = Name::new(name).expect("test names are valid");
+        let addr = "10.0.0.1:7946".parse().expect("a valid address");
+        let profile = Profile::new(name, addr, Versions::CURRENT, &[]);
         Record::new(Arc::new(profile), 1, state, Instant::ZERO)
     }
 

@@ -4,56 +4,93 @@
 //! bytes are those that serde and postcard would give and accept (a test compares them), in half
 //! the time: here a value is read in one place instead of being handed up piece by piece.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::field::addr;
-use super::sized::{append, append_bytes, split_sized, take_u32};
+use super::sized::{append, append_bytes, append_sized, split_sized, take_u32};
 use crate::member::Versions;
 use crate::message::{Alive, RawName, SyncEntry, SyncState};
 
-#[inline]
+/// What a member announces about itself in encoded form: an [`Alive`] without its incarnation.
+///
+/// A node passes on the same announcements over and over, to others and in state exchanges. Kept
+/// like this, each of them is one copy.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Announcement {
+    bytes: Box<[u8]>,
+    /// Where the metadata begins; it goes to the end.
+    meta: u16,
+}
+
+impl Announcement {
+    pub(crate) fn new(
+        name: RawName<'_>,
+        addr: SocketAddr,
+        versions: Versions,
+        meta: &[u8],
+    ) -> Self {
+        let mut bytes = Vec::with_capacity(32 + name.as_bytes().len() + meta.len());
+        append_announced(&mut bytes, name, addr, versions, meta);
+        Self {
+            meta: u16::try_from(bytes.len() - meta.len())
+                .expect("what precedes it is a name of at most 255 bytes and little else"),
+            bytes: bytes.into_boxed_slice(),
+        }
+    }
+
+    pub(crate) fn meta(&self) -> &[u8] {
+        &self.bytes[usize::from(self.meta)..]
+    }
+
+    /// Appends `first`, the incarnation and the announcement, with their length in front. False,
+    /// with `out` as it was, if that takes `out` past `limit` bytes.
+    #[inline]
+    pub(super) fn append_sized(
+        &self,
+        out: &mut Vec<u8>,
+        limit: usize,
+        first: u8,
+        incarnation: u32,
+    ) -> bool {
+        // At the end of a packet this is asked of several that do not fit.
+        if limit.saturating_sub(out.len()) < 3 + self.bytes.len() {
+            return false;
+        }
+        let len = u8::try_from(2 + self.bytes.len());
+        match (len, u8::try_from(incarnation)) {
+            // Nearly always: all numbers take one byte.
+            (Ok(len @ 0..0x80), Ok(incarnation @ 0..0x80)) => {
+                out.extend_from_slice(&[len, first, incarnation]);
+                out.extend_from_slice(&self.bytes);
+                true
+            }
+            _ => append_sized(out, limit, |out| {
+                out.push(first);
+                append(out, &incarnation);
+                out.extend_from_slice(&self.bytes);
+            }),
+        }
+    }
+}
+
 pub(super) fn append_alive(out: &mut Vec<u8>, alive: &Alive<'_>) {
-    let Alive {
-        incarnation,
-        name,
-        addr,
-        versions: v,
-        meta,
-    } = *alive;
-    let name = name.as_bytes();
-    match (u8::try_from(incarnation), u8::try_from(name.len())) {
-        (Ok(incarnation @ 0..0x80), Ok(len @ 0..0x80)) => {
-            out.extend_from_slice(&[incarnation, len]);
-            out.extend_from_slice(name);
-        }
-        _ => {
-            append(out, &incarnation);
-            append_bytes(out, name);
-        }
-    }
-    let [e, f, g, h, i, j] = [
-        v.protocol_min,
-        v.protocol_max,
-        v.protocol_cur,
-        v.delegate_min,
-        v.delegate_max,
-        v.delegate_cur,
-    ];
-    match (addr, u8::try_from(meta.len())) {
-        // Nearly all announcements: what has a fixed length, in one piece.
-        (SocketAddr::V4(addr), Ok(len @ 0..0x80)) => {
-            let [a, b, c, d] = addr.ip().octets();
-            let [low, high] = addr.port().to_le_bytes();
-            out.extend_from_slice(&[6, a, b, c, d, low, high, e, f, g, h, i, j, len]);
-            out.extend_from_slice(meta);
-        }
-        _ => {
-            addr::with_bytes(&addr, |bytes| append_bytes(out, bytes));
-            out.extend_from_slice(&[e, f, g, h, i, j]);
-            append_bytes(out, meta);
-        }
-    }
+    append(out, &alive.incarnation);
+    append_announced(out, alive.name, alive.addr, alive.versions, alive.meta);
+}
+
+fn append_announced(
+    out: &mut Vec<u8>,
+    name: RawName<'_>,
+    addr: SocketAddr,
+    versions: Versions,
+    meta: &[u8],
+) {
+    append_bytes(out, name.as_bytes());
+    addr::with_bytes(&addr, |bytes| append_bytes(out, bytes));
+    append(out, &versions);
+    append_bytes(out, meta);
 }
 
 #[inline(always)]
@@ -61,7 +98,7 @@ pub(super) fn read_alive(bytes: &[u8]) -> Option<Alive<'_>> {
     let (incarnation, bytes) = take_u32(bytes)?;
     let (name, bytes) = split_sized(bytes)?;
     let name = RawName::new(name);
-    // The same shape as when writing: one look at the length of all that is fixed.
+    // Nearly all announcements: one look at the length of all that is fixed.
     if let [
         6,
         a,
@@ -110,16 +147,6 @@ pub(super) fn read_entry(bytes: &[u8]) -> Option<SyncEntry<'_>> {
     Some(SyncEntry { state, alive })
 }
 
-/// Only what an entry says about versions, at a fraction of the cost.
-#[inline(always)]
-pub(super) fn read_versions(bytes: &[u8]) -> Option<(SyncState, Versions)> {
-    let (state, bytes) = read_state(bytes)?;
-    let (_incarnation, bytes) = take_u32(bytes)?;
-    let (_name, bytes) = split_sized(bytes)?;
-    let (_addr, bytes) = split_sized(bytes)?;
-    Some((state, versions(bytes.first_chunk()?)))
-}
-
 #[inline(always)]
 fn read_state(bytes: &[u8]) -> Option<(SyncState, &[u8])> {
     let (state, rest) = take_u32(bytes)?;
@@ -152,7 +179,6 @@ fn versions(bytes: &[u8; 6]) -> Versions {
     }
 }
 
-#[inline]
 pub(super) fn append_entry(out: &mut Vec<u8>, entry: &SyncEntry<'_>) {
     append(out, &entry.state);
     append_alive(out, &entry.alive);

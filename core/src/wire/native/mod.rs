@@ -4,7 +4,8 @@
 //! packet  = first byte | checksum | message*
 //! message = length (varint) | kind | fields
 //! frame   = first byte | body length (u32) | checksum | kind | body
-//! sync    = join (0 or 1) | count (u32) | bytes of entries (u32) | entry* | user state
+//! sync    = join (0 or 1) | versions (8 bytes) | count (u32) | bytes of entries (u32)
+//!           | entry* | user state
 //! entry   = length (varint) | fields
 //! user state = length (varint) | state entry*
 //! state entry = length (varint) | kind | fields
@@ -45,6 +46,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alive::Announcement;
 pub use coordinate::{CoordinateError, read_coordinate, write_coordinate};
 pub use filter::{FilterEntries, Names, append_node_filter, append_tag_filter};
 pub use packet::{

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::alive::{append_alive, read_alive};
+use super::alive::{Announcement, append_alive, read_alive};
 use super::serf::{append_serf, read_serf};
 use super::sized::{append, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
@@ -53,6 +53,12 @@ impl<'b> PacketWriter<'b> {
     #[must_use = "false means that the message is not in the packet"]
     pub fn push_encoded(&mut self, message: &[u8]) -> bool {
         append_sized(self.buf, self.limit, |out| out.extend_from_slice(message))
+    }
+
+    /// Adds a [`Message::Alive`] whose fields are encoded already, as [`push`](Self::push) would.
+    #[must_use = "false means that the message is not in the packet"]
+    pub(crate) fn push_alive(&mut self, incarnation: u32, announced: &Announcement) -> bool {
+        announced.append_sized(self.buf, self.limit, kind::ALIVE, incarnation)
     }
 
     /// How many bytes of the budget are left. A message takes its length (one byte, from 128

@@ -5,11 +5,11 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alive::{append_entry, read_entry, read_versions};
+use super::alive::{Announcement, append_entry, read_entry};
 use super::packet::MessageError;
 use super::sized::{append, append_bytes, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
-use crate::member::Versions;
+use crate::member::VersionRange;
 use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
 
 const LEN_LEN: usize = 4;
@@ -88,6 +88,7 @@ pub fn write_stream_message(buf: &mut Vec<u8>, message: &StreamMessage<'_>) -> u
         StreamMessage::Sync(m) => {
             let header = SyncHeader {
                 join: m.join,
+                versions: m.versions,
                 count: m.count,
                 entries_len: size(m.entries.len()),
             };
@@ -124,6 +125,7 @@ fn size(len: usize) -> u32 {
 #[derive(Serialize, Deserialize)]
 struct SyncHeader {
     join: bool,
+    versions: VersionRange,
     #[serde(with = "postcard::fixint::le")]
     count: u32,
     #[serde(with = "postcard::fixint::le")]
@@ -131,7 +133,7 @@ struct SyncHeader {
 }
 
 /// Its encoded length; after the kind.
-const SYNC_HEADER_LEN: usize = 9;
+const SYNC_HEADER_LEN: usize = 17;
 
 fn read_sync(fields: &[u8]) -> Option<Sync<'_>> {
     let (header, rest) = take::<SyncHeader>(fields)?;
@@ -139,6 +141,7 @@ fn read_sync(fields: &[u8]) -> Option<Sync<'_>> {
     let (user_state, _) = split_sized(rest)?;
     Some(Sync {
         join: header.join,
+        versions: header.versions,
         count: header.count,
         entries,
         user_state,
@@ -157,19 +160,22 @@ pub struct SyncWriter<'b> {
     /// The length that `buf` must not pass with an entry.
     limit: usize,
     join: bool,
+    versions: VersionRange,
     count: u32,
 }
 
 impl<'b> SyncWriter<'b> {
     /// Begins a frame whose header and entries together take at most `budget` bytes; the user
-    /// state comes on top of that. Budgets above 1 GiB count as 1 GiB.
-    pub fn new(buf: &'b mut Vec<u8>, join: bool, budget: usize) -> Self {
+    /// state comes on top of that. Budgets above 1 GiB count as 1 GiB. `versions` is the range of
+    /// all members that the sender knows.
+    pub fn new(buf: &'b mut Vec<u8>, join: bool, versions: VersionRange, budget: usize) -> Self {
         let start = begin_frame(buf);
         buf.extend_from_slice(&[0; 1 + SYNC_HEADER_LEN]);
         Self {
             limit: start.saturating_add(budget.min(MAX_FRAME)),
             start,
             join,
+            versions,
             count: 0,
             buf,
         }
@@ -184,6 +190,19 @@ impl<'b> SyncWriter<'b> {
         done
     }
 
+    /// Adds a member whose announcement is encoded already, as [`push`](Self::push) would.
+    #[must_use = "false means that the entry is not in the frame"]
+    pub(crate) fn push_encoded(
+        &mut self,
+        state: SyncState,
+        incarnation: u32,
+        announced: &Announcement,
+    ) -> bool {
+        let done = announced.append_sized(self.buf, self.limit, state as u8, incarnation);
+        self.count += u32::from(done);
+        done
+    }
+
     /// Adds what the layer above sends along, ends the frame and returns its length in bytes: it
     /// is the last that many bytes of the buffer.
     pub fn finish(self, user_state: &[u8]) -> usize {
@@ -191,6 +210,7 @@ impl<'b> SyncWriter<'b> {
         let entries = body + 1 + SYNC_HEADER_LEN;
         let header = SyncHeader {
             join: self.join,
+            versions: self.versions,
             count: self.count,
             entries_len: size(self.buf.len() - entries),
         };
@@ -216,22 +236,6 @@ impl<'a> SyncEntries<'a> {
     #[must_use]
     pub fn new(sync: &Sync<'a>) -> Self {
         Self { rest: sync.entries }
-    }
-}
-
-impl SyncEntries<'_> {
-    /// What each entry says of its member's state and versions, for a look ahead that costs little.
-    /// Entries that cannot be read are left out.
-    pub fn versions(mut self) -> impl Iterator<Item = (SyncState, Versions)> {
-        core::iter::from_fn(move || {
-            loop {
-                let (entry, rest) = split_sized(self.rest)?;
-                self.rest = rest;
-                if let Some(found) = read_versions(entry) {
-                    return Some(found);
-                }
-            }
-        })
     }
 }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::packet::HEADER_LEN;
 use super::*;
-use crate::member::Versions;
+use crate::member::{VersionRange, Versions};
 use crate::message::{
     Accusation, Ack, Alive, Filters, IndirectPing, JoinIntent, LeaveIntent, Message, Nack, Ping,
     Query, QueryResponse, Relay, SerfMessage, UserEvent,

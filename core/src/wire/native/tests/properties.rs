@@ -217,6 +217,43 @@ proptest! {
     }
 
     #[test]
+    fn an_encoded_announcement_is_written_as_the_message_is(
+        parts in any_parts(),
+        short in 0..100_usize,
+    ) {
+        let alive = parts.alive();
+        let announced = Announcement::new(alive.name, alive.addr, alive.versions, alive.meta);
+        prop_assert_eq!(announced.meta(), alive.meta);
+
+        let expected = packet(&[Message::Alive(alive)]);
+        let mut buf = Vec::new();
+        // From too little room to more than enough.
+        let budget = (expected.len() + 10).saturating_sub(short);
+        let mut writer = PacketWriter::new(&mut buf, budget);
+        prop_assert_eq!(
+            writer.push_alive(alive.incarnation, &announced),
+            expected.len() <= budget
+        );
+        if writer.finish() > 0 {
+            prop_assert_eq!(&buf, &expected);
+        }
+
+        for state in [SyncState::Alive, SyncState::Suspect, SyncState::Dead, SyncState::Left] {
+            let frame = |push: &dyn Fn(&mut SyncWriter<'_>) -> bool| {
+                let mut buf = Vec::new();
+                let mut writer = SyncWriter::new(&mut buf, true, VersionRange::EMPTY, usize::MAX);
+                assert!(push(&mut writer));
+                writer.finish(&[]);
+                buf
+            };
+            prop_assert_eq!(
+                frame(&|writer| writer.push_encoded(state, alive.incarnation, &announced)),
+                frame(&|writer| writer.push(&SyncEntry { state, alive }))
+            );
+        }
+    }
+
+    #[test]
     fn a_packet_with_flipped_bits_is_refused(
         parts in vec_of(any_parts(), 1..5),
         flips in vec_of((any::<prop::sample::Index>(), 0..8_u8), 1..5),
@@ -241,7 +278,7 @@ proptest! {
         if let Ok(StreamMessage::Sync(sync)) = read_stream_message(&stream_frame(&bytes)) {
             prop_assert!(SyncEntries::new(&sync).count() <= bytes.len());
         }
-        let sync = Sync { join: false, count: 0, entries: &bytes, user_state: b"" };
+        let sync = Sync { join: false, versions: VersionRange::EMPTY, count: 0, entries: &bytes, user_state: b"" };
         prop_assert!(SyncEntries::new(&sync).count() <= bytes.len());
     }
 
@@ -266,7 +303,7 @@ proptest! {
         bit in 0..8_u8,
     ) {
         let mut buf = Vec::new();
-        let mut writer = SyncWriter::new(&mut buf, true, usize::MAX);
+        let mut writer = SyncWriter::new(&mut buf, true, VersionRange::EMPTY, usize::MAX);
         let entry = SyncEntry { state: SyncState::Alive, alive: parts.alive() };
         prop_assert!(writer.push(&entry));
         writer.finish(&parts.bytes);

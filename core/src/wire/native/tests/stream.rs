@@ -30,7 +30,7 @@ fn a_sync_comes_back_entry_by_entry() {
         .collect();
     for (join, user_state) in [(true, &b""[..]), (false, &[7; 1000])] {
         let mut buf = b"before".to_vec();
-        let mut writer = SyncWriter::new(&mut buf, join, usize::MAX);
+        let mut writer = SyncWriter::new(&mut buf, join, VersionRange::EMPTY, usize::MAX);
         for entry in &entries {
             assert!(writer.push(entry));
         }
@@ -57,7 +57,7 @@ fn a_sync_stays_in_its_budget() {
         alive: alive("member"),
     };
     let mut buf = Vec::new();
-    let mut writer = SyncWriter::new(&mut buf, true, 100);
+    let mut writer = SyncWriter::new(&mut buf, true, VersionRange::EMPTY, 100);
     let pushed = (0..100).take_while(|_| writer.push(&entry)).count();
     assert!(writer.finish(b"") <= 101);
     let Ok(StreamMessage::Sync(sync)) = read_stream_message(&buf) else {
@@ -85,6 +85,7 @@ fn a_bad_entry_does_not_hide_the_next() {
     let bytes = [&[0, 2, 4, 0][..], &good, &longer, &[50, 1]].concat();
     let sync = Sync {
         join: false,
+        versions: VersionRange::EMPTY,
         count: 0,
         entries: &bytes,
         user_state: b"",
@@ -168,43 +169,26 @@ fn bad_bodies_of_frames_are_told_apart() {
         read_stream_message(&stream_frame(&[kind::NACK, 1])),
         Err(StreamError::Unknown { kind: kind::NACK })
     );
-    let bad: [&[u8]; 4] = [
+    // The kind and the join flag, then the versions.
+    let sync = |join: u8, rest: &[u8]| [&[kind::SYNC, join][..], &[7; 8], rest].concat();
+    let bad = [
         // A join flag of 2, more bytes of entries than there are, no user state, one too long.
-        &[kind::SYNC, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        &[kind::SYNC, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0],
-        &[kind::SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        &[kind::SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        sync(2, &[0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        sync(0, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0]),
+        sync(0, &[0, 0, 0, 0, 0, 0, 0, 0]),
+        sync(0, &[0, 0, 0, 0, 0, 0, 0, 0, 1]),
     ];
     for body in bad {
         assert_eq!(
-            read_stream_message(&stream_frame(body)),
+            read_stream_message(&stream_frame(&body)),
             Err(StreamError::Malformed)
         );
     }
-    let later: &[u8] = &[
-        kind::SYNC,
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        1,
-        b'u',
-        b'n',
-        b'e',
-        b'w',
-    ];
-    assert_eq!(
-        read_stream_message(&stream_frame(later)),
-        Ok(StreamMessage::Sync(Sync {
-            join: true,
-            count: 0,
-            entries: b"",
-            user_state: b"u"
-        }))
-    );
+    let later = sync(1, &[0, 0, 0, 0, 0, 0, 0, 0, 1, b'u', b'n', b'e', b'w']);
+    let later = stream_frame(&later);
+    let Ok(StreamMessage::Sync(read)) = read_stream_message(&later) else {
+        panic!("it can be read");
+    };
+    assert_eq!((read.join, read.count, read.entries), (true, 0, &[][..]));
+    assert_eq!(read.user_state, b"u");
 }
