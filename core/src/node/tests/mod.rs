@@ -1,6 +1,7 @@
 //! Scripted stories of a few nodes, told through the public calls alone.
 
 mod events;
+mod lifeguard;
 mod merging;
 mod stories;
 

@@ -1,0 +1,115 @@
+//! Each part of Lifeguard does what it is for, and nothing when it is off.
+
+use super::*;
+use crate::Lifeguard;
+use crate::message::{Accusation, Message};
+use crate::wire::native::{PacketWriter, read_packet};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn config(lifeguard: Lifeguard) -> Config {
+    Config {
+        lifeguard,
+        ..Config::lan()
+    }
+}
+
+/// Accuses `accused` at incarnation 1 towards node 0, in the name of `accuser`.
+fn accuse(cluster: &mut Cluster, accused: usize, accuser: usize) {
+    let (accused, from) = (name(accused), name(accuser));
+    let accusation = Accusation {
+        incarnation: 1,
+        name: (&accused).into(),
+        from: (&from).into(),
+    };
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    assert!(writer.push(&Message::Suspect(accusation)));
+    writer.finish();
+    let now = cluster.now;
+    cluster.nodes[0].handle_datagram(addr(accuser), &buf, now);
+}
+
+/// How long a suspicion that nobody confirms lasts, in a cluster of eight.
+fn suspicion_lasts(lifeguard: Lifeguard) -> Duration {
+    let lonely = Config {
+        push_pull_interval: Duration::ZERO,
+        stream_ping: false,
+        ..config(lifeguard)
+    };
+    let mut cluster = Cluster::joined(8, lonely);
+    // Nobody hears of it: neither the accused, who would refute, nor others, who would confirm.
+    // And its own probes confirm nothing, as the accusation is in its own name.
+    cluster.deaf.extend((1..8).flat_map(|n| [(0, n), (n, 0)]));
+    accuse(&mut cluster, 3, 0);
+    let start = cluster.now;
+    while cluster.status(0, 3) == Some(Status::Alive) {
+        cluster.run(Duration::from_millis(100));
+    }
+    cluster.now.since(start)
+}
+
+#[test]
+fn an_unconfirmed_suspicion_lasts_longest_with_lifeguard_and_shortest_without() {
+    let on = suspicion_lasts(Lifeguard {
+        probe: false,
+        ..Lifeguard::ON
+    });
+    let off = suspicion_lasts(Lifeguard::OFF);
+    assert!(on > 20 * SECOND && on <= 25 * SECOND, "{on:?}");
+    assert!(off >= 4 * SECOND && off <= 5 * SECOND, "{off:?}");
+}
+
+/// The messages of the first packet that node 0 sends to a member that it suspects.
+fn told_with_the_probe(lifeguard: Lifeguard) -> Vec<bool> {
+    let mut lone = Cluster::joined(2, config(lifeguard));
+    accuse(&mut lone, 1, 1);
+    let mut buf = Vec::new();
+    loop {
+        buf.clear();
+        let deadline = match lone.nodes[0].poll_action(&mut buf) {
+            Action::Wait(deadline) => deadline.expect("a running node waits for something"),
+            Action::SendDatagram { .. } => {
+                let messages: Vec<_> = read_packet(&buf).expect("a packet").flatten().collect();
+                if let Some(Message::Ping(_)) = messages.first() {
+                    let suspects = |m: &Message<'_>| matches!(m, Message::Suspect(_));
+                    return messages.iter().map(suspects).collect();
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        lone.nodes[0].handle_tick(deadline);
+    }
+}
+
+#[test]
+fn a_suspected_member_is_told_first_of_all_in_the_buddy_system() {
+    assert_eq!(told_with_the_probe(Lifeguard::ON).get(1), Some(&true));
+}
+
+/// How often node 0 probes in a minute in which nobody answers it.
+fn probes_unanswered(lifeguard: Lifeguard) -> u64 {
+    let mut cluster = Cluster::joined(
+        5,
+        Config {
+            stream_ping: false,
+            ..config(lifeguard)
+        },
+    );
+    cluster.deaf.extend((1..5).flat_map(|n| [(0, n), (n, 0)]));
+    let before = cluster.nodes[0].counters().probes;
+    cluster.run(20 * SECOND);
+    cluster.nodes[0].counters().probes - before
+}
+
+#[test]
+fn a_node_that_nobody_answers_probes_less_often_unless_that_is_off() {
+    let steady = probes_unanswered(Lifeguard {
+        probe: false,
+        ..Lifeguard::ON
+    });
+    assert!((19..=21).contains(&steady), "{steady}");
+    let slowed = probes_unanswered(Lifeguard::ON);
+    assert!(slowed < 10, "{slowed}");
+}
