@@ -14,6 +14,7 @@ pub(crate) mod event_buffer;
 pub(crate) mod filter;
 pub(crate) mod intents;
 pub(crate) mod limits;
+pub(crate) mod pattern;
 pub(crate) mod query;
 pub(crate) mod query_buffer;
 pub(crate) mod responder;
