@@ -118,7 +118,7 @@ pub enum StreamFailure {
     Protocol,
     /// The two sides speak incompatible protocol versions.
     Incompatible,
-    /// The local node had too many streams open already.
+    /// Streams together held more unfinished messages than this node has room for.
     Busy,
     /// Any other failure of the operating system.
     Other,
@@ -133,7 +133,7 @@ impl fmt::Display for StreamFailure {
             Self::Reset => "connection closed before the exchange was complete",
             Self::Protocol => "the answer is not of this protocol",
             Self::Incompatible => "incompatible protocol versions",
-            Self::Busy => "too many streams open",
+            Self::Busy => "too many large messages under way at once",
             Self::Other => "connection failed",
         })
     }

@@ -43,7 +43,8 @@ pub struct Lifeguard {
     /// waits longer, and asks its helpers for nacks. Off: fixed interval and timeout.
     pub probe: bool,
     /// Local-health-aware suspicion: the suspicion timeout starts long and shrinks as others
-    /// confirm. Off: always the shortest.
+    /// confirm, and time for which this whole process stood still does not count. Off: always the
+    /// shortest.
     pub suspicion: bool,
     /// Buddy system: a probe of a suspected member tells it of the suspicion first of all.
     /// Off: it learns by ordinary gossip.
@@ -96,8 +97,8 @@ pub struct Config {
     pub gossip_interval: Duration,
     /// How many members each round of gossip is sent to. More spreads faster and sends more.
     pub gossip_nodes: u8,
-    /// How long after its death a member is still sent gossip, so that it can refute. Also how
-    /// long its death is repeated in state exchanges with peers.
+    /// How long after its death a member is still sent gossip, so that it can refute. Raising it
+    /// mends false deaths for longer, and sends more to those that are really gone.
     pub gossip_to_dead: Duration,
     /// How often a message is sent, as a multiple of `log10(members)`. Raising it makes it
     /// likelier that everybody hears by gossip alone and sends more.
@@ -129,7 +130,9 @@ pub struct Config {
     pub packet_budget: usize,
     /// Bytes a received stream message may have; larger ones are refused before they are read.
     pub max_stream_message: usize,
-    /// Streams that peers may have open to this node at once; more are refused.
+    /// Streams that peers may have open to this node at once; more are refused. What they have
+    /// sent of unfinished messages may take four times `max_stream_message` in all; a stream that
+    /// would take more is given up.
     pub max_inbound_streams: usize,
     /// Members remembered at once, of any status. When full, those longest gone make room; live
     /// ones are refused and counted.

@@ -27,8 +27,6 @@ pub enum CommandError {
         /// The most bytes they may take.
         limit: usize,
     },
-    /// There is no member of this name.
-    UnknownMember,
     /// The advertised address has no IP address or no port that others could reach.
     UnspecifiedAddress {
         /// The address.
@@ -59,7 +57,6 @@ impl fmt::Display for CommandError {
                     "the encoded tags take {size} bytes, the limit is {limit}"
                 )
             }
-            Self::UnknownMember => f.write_str("there is no member of this name"),
             Self::UnspecifiedAddress { addr } => {
                 write!(
                     f,

@@ -55,7 +55,7 @@ counters! {
     name_conflicts,
     /// Requests to probe for somebody else that were refused, as too many were under way.
     refused_helper_probes,
-    /// Streams refused or given up, as too many were open.
+    /// Streams refused, as too many were open, or given up, as they held too much in all.
     refused_streams,
     /// Streams closed: malformed, too large, or not of this protocol.
     failed_streams,
@@ -83,6 +83,8 @@ counters! {
     gossip_rounds,
     /// State exchanges begun by this node.
     syncs_started,
+    /// Members left out of state exchanges, as the message had its full size.
+    sync_entries_left_out,
     /// State exchanges answered for others.
     syncs_answered,
     /// Times the whole process stood still for longer than a probe interval.

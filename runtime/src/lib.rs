@@ -16,6 +16,7 @@ mod command;
 mod driver;
 mod error;
 mod events;
+pub mod files;
 mod handle;
 mod options;
 mod sockets;

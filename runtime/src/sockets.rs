@@ -53,9 +53,10 @@ impl Sockets {
                 source,
             }
         };
-        let tcp = bind_tcp(wanted).map_err(failed("TCP", wanted))?;
-        let addr = tcp.local_addr().map_err(failed("TCP", wanted))?;
-        let udp = bind_udp(addr).map_err(failed("UDP", addr))?;
+        // UDP first: it is what tells whether the address is taken, see `take`.
+        let udp = bind_udp(wanted).map_err(failed("UDP", wanted))?;
+        let addr = udp.local_addr().map_err(failed("UDP", wanted))?;
+        let tcp = bind_tcp(addr).map_err(failed("TCP", addr))?;
         Ok(Self { udp, tcp, addr })
     }
 }
@@ -66,8 +67,7 @@ fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     // would let two processes share the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
+    take(&socket, addr, |socket| socket.listen(BACKLOG))?;
     Ok(socket.into())
 }
 
@@ -80,8 +80,40 @@ fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     }
     let got = socket.recv_buffer_size().unwrap_or(0);
     tracing::debug!(asked = RECEIVE_BUFFER, got, "UDP receive buffer");
-    socket.bind(&addr.into())?;
+    take(&socket, addr, |_| Ok(()))?;
     Ok(socket.into())
+}
+
+/// Binds the socket to an address that no other has.
+///
+/// One node may have every address of the machine (`0.0.0.0`) and further ones a single address
+/// each, at the same port: what arrives at a single address goes to the node that has it. Linux
+/// allows that only among sockets of one user that are marked as sharing the port. So a node that
+/// has every address is marked once it is bound, and one that wants a single address is marked
+/// while it binds, and not afterwards: a second one is refused the address, as it should be.
+fn take(
+    socket: &Socket,
+    addr: SocketAddr,
+    open: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<()> {
+    let bind = || socket.bind(&addr.into()).and_then(|()| open(socket));
+    #[cfg(target_os = "linux")]
+    {
+        let bound = bind();
+        if addr.ip().is_unspecified() {
+            bound?;
+            return socket.set_reuse_port(true);
+        }
+        match bound {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+        socket.set_reuse_port(true)?;
+        bind()?;
+        socket.set_reuse_port(false)
+    }
+    #[cfg(not(target_os = "linux"))]
+    bind()
 }
 
 fn open(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -139,6 +171,39 @@ pub fn stream_failure(error: &io::Error) -> StreamFailure {
 mod tests {
     use super::*;
 
+    fn free_port() -> u16 {
+        let sockets = Sockets::bind("127.0.91.1:0".parse().unwrap()).unwrap();
+        sockets.addr.port()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn single_addresses_may_be_taken_beside_every_address_but_each_only_once() {
+        let port = free_port();
+        let at = |ip: [u8; 4]| SocketAddr::from((ip, port));
+        let every = Sockets::bind(at([0, 0, 0, 0])).unwrap();
+        let single = Sockets::bind(at([127, 0, 91, 2])).unwrap();
+        let other = Sockets::bind(at([127, 0, 91, 3])).unwrap();
+        for taken in [at([127, 0, 91, 2]), at([127, 0, 91, 3]), at([0, 0, 0, 0])] {
+            let error = Sockets::bind(taken).unwrap_err();
+            assert!(error.to_string().contains(&taken.to_string()), "{error}");
+        }
+
+        // What is sent to a single address arrives there, the rest at the one that has them all.
+        let sender = UdpSocket::bind("127.0.91.9:0").unwrap();
+        for (to, sockets) in [(2, &single), (3, &other), (4, &every)] {
+            sender.send_to(&[to], at([127, 0, 91, to])).unwrap();
+            sockets.udp.set_nonblocking(false).unwrap();
+            let mut got = [0; 1];
+            sockets.udp.recv(&mut got).unwrap();
+            assert_eq!(got, [to]);
+            let stream = std::net::TcpStream::connect(at([127, 0, 91, to])).unwrap();
+            sockets.tcp.set_nonblocking(false).unwrap();
+            let (_, from) = sockets.tcp.accept().unwrap();
+            assert_eq!(from, stream.local_addr().unwrap());
+        }
+    }
+
     fn addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
@@ -159,7 +224,7 @@ mod tests {
         let error = Sockets::bind(taken).unwrap_err().to_string();
         assert!(error.contains("127.81.0.2") && error.contains("address"));
         let error = Sockets::bind(first.addr).unwrap_err().to_string();
-        assert!(error.contains("TCP") && error.contains(&first.addr.to_string()));
+        assert!(error.contains("UDP") && error.contains(&first.addr.to_string()));
     }
 
     #[test]

@@ -185,23 +185,19 @@ impl Node {
         let id = self.take_command();
         let found = self.table.find(name.into()).filter(|&slot| slot != self.me);
         let record = found.and_then(|slot| Some((slot, self.table.get(slot)?)));
-        match record.map(|(slot, record)| (slot, record.state(), record.incarnation)) {
-            Some((slot, State::Dead, incarnation)) => {
-                let cause = Cause::ForceLeft {
-                    by: self.name.clone(),
-                };
-                let own_word = self
-                    .table
-                    .get(slot)
-                    .map(|record| record.profile.name.clone());
-                let by = own_word.unwrap_or_else(|| self.name.clone());
-                self.bury(slot, State::Left, incarnation, by, cause);
+        let by = self.name.clone();
+        match record.map(|(slot, record)| (slot, record.state(), record)) {
+            Some((slot, State::Dead, record)) => {
+                // Told in its own name: that is what makes it left and not failed.
+                let (own, incarnation) = (record.profile.name.clone(), record.incarnation);
+                self.bury(slot, State::Left, incarnation, own, Cause::ForceLeft { by });
                 let deadline = self.now + self.params.broadcast_timeout;
                 let alone = self.table.live() <= 1;
+                let subject = slot;
                 self.await_told(
                     Spread {
                         id,
-                        subject: slot,
+                        subject,
                         deadline,
                         prune,
                     },
@@ -209,12 +205,7 @@ impl Node {
                 );
             }
             Some((slot, State::Left, _)) if prune => {
-                self.forget(
-                    slot,
-                    Cause::ForceLeft {
-                        by: self.name.clone(),
-                    },
-                );
+                self.forget(slot, Cause::ForceLeft { by });
                 self.done(id, Outcome::Spread { complete: true });
             }
             _ => self.done(id, Outcome::Spread { complete: true }),

@@ -20,6 +20,9 @@ use crate::swim::scaling;
 use crate::time::Instant;
 use crate::wire::native::{Frame, StreamError, SyncEntries, frame, read_stream_message};
 
+/// How many messages of the largest size may be under way to this node at once, in pieces.
+const HELD_MESSAGES: usize = 4;
+
 /// The streams that are open, by id. As all of one side get the same time, ids are in the order
 /// of deadlines.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Streams {
     open: BTreeMap<u64, Stream>,
     next: u64,
     inbound: usize,
+    /// Bytes of unfinished messages in all streams.
+    held: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -91,6 +96,7 @@ impl Streams {
     fn remove(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.open.remove(&id.0)?;
         self.inbound -= usize::from(stream.role == Role::Inbound);
+        self.held -= stream.received.len();
         Some(stream)
     }
 
@@ -155,25 +161,30 @@ impl Node {
 
     fn handle_stream_bytes(&mut self, id: StreamId, bytes: &[u8]) {
         let cap = self.params.max_stream_message;
-        let Some(stream) = self.streams.open.get_mut(&id.0) else {
+        let Streams { open, held, .. } = &mut self.streams;
+        let Some(stream) = open.get_mut(&id.0) else {
             return;
         };
         // A message that came in one piece is read where it lies.
-        let received = if stream.received.is_empty() {
-            bytes
-        } else {
+        let in_pieces = !stream.received.is_empty();
+        if in_pieces {
             stream.received.extend_from_slice(bytes);
-            &stream.received
-        };
+            *held += bytes.len();
+        }
+        let received = if in_pieces { &stream.received } else { bytes };
         match frame(received, cap) {
             Ok(Frame::Complete { .. }) => {
-                let held = core::mem::take(&mut stream.received);
-                let message = if held.is_empty() { bytes } else { &held };
-                self.handle_stream_message(id, message);
+                let pieces = core::mem::take(&mut stream.received);
+                *held -= pieces.len();
+                self.handle_stream_message(id, if in_pieces { &pieces } else { bytes });
             }
             Ok(Frame::Partial) => {
-                if stream.received.is_empty() {
+                if !in_pieces {
                     stream.received.extend_from_slice(bytes);
+                    *held += bytes.len();
+                }
+                if *held > cap.saturating_mul(HELD_MESSAGES) {
+                    self.fail_stream(id, StreamFailure::Busy);
                 }
             }
             Err(_) => self.fail_stream(id, StreamFailure::Protocol),
@@ -212,6 +223,7 @@ impl Node {
         let counter = match fault {
             StreamFailure::TimedOut => &mut self.counters.timed_out_streams,
             StreamFailure::Incompatible => &mut self.counters.refused_incompatible,
+            StreamFailure::Busy => &mut self.counters.refused_streams,
             _ => &mut self.counters.failed_streams,
         };
         *counter += 1;

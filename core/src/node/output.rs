@@ -120,7 +120,7 @@ impl Node {
                 let mut writer = SyncWriter::new(buf, join, self.params.max_stream_message);
                 for (_, record) in self.table.iter() {
                     if !writer.push(&sync_entry(record)) {
-                        break;
+                        self.counters.sync_entries_left_out += 1;
                     }
                 }
                 self.counters.stream_bytes_sent += writer.finish(&[]) as u64;

@@ -9,13 +9,16 @@
 pub(crate) mod clock;
 pub(crate) mod coalesce;
 pub(crate) mod collector;
+pub(crate) mod coordinate;
 pub(crate) mod event;
 pub(crate) mod event_buffer;
 pub(crate) mod filter;
 pub(crate) mod intents;
+pub mod keyring;
 pub(crate) mod limits;
 pub(crate) mod pattern;
 pub(crate) mod query;
 pub(crate) mod query_buffer;
 pub(crate) mod responder;
+pub mod snapshot;
 pub(crate) mod window;

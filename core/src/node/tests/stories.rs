@@ -619,3 +619,28 @@ fn every_probe_has_its_full_time_although_the_one_before_was_late() {
     }
     assert!(failed > 1, "only {failed} probes");
 }
+
+#[test]
+fn unfinished_messages_on_many_streams_are_given_up_beyond_four_of_the_largest() {
+    let config = Config {
+        max_stream_message: 65_536,
+        ..Config::lan()
+    };
+    let mut lone = node(0, config, 1, Instant::ZERO);
+    // A frame that says it is as long as is accepted, and stops one byte short of its end.
+    let mut frame = vec![0xb1];
+    frame.extend((65_536 - 9_u32).to_le_bytes());
+    frame.resize(65_535, 0);
+    for n in 0..6 {
+        let id = lone
+            .accept_stream(addr(1), Instant::ZERO)
+            .expect("there is room");
+        lone.handle_stream(id, StreamInput::Data(&frame[..100]), Instant::ZERO);
+        lone.handle_stream(id, StreamInput::Data(&frame[100..]), Instant::ZERO);
+        assert_eq!(
+            lone.counters().refused_streams,
+            if n < 4 { 0 } else { n - 3 }
+        );
+    }
+    assert_eq!(lone.counters().failed_streams, 0);
+}

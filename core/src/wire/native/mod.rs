@@ -34,6 +34,7 @@
 //! Anything else is a new version, which is a new first byte.
 
 mod alive;
+mod coordinate;
 pub(crate) mod field;
 mod filter;
 mod packet;
@@ -44,6 +45,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use coordinate::{CoordinateError, read_coordinate, write_coordinate};
 pub use filter::{FilterEntries, Names, append_node_filter, append_tag_filter};
 pub use packet::{
     MessageError, Messages, PacketError, PacketWriter, append_message, read_message, read_packet,

@@ -1,0 +1,217 @@
+//! What is remembered of peers: their last coordinate and round trips. Bounded; the peer updated
+//! least recently makes room.
+
+use alloc::vec::Vec;
+use core::mem::size_of;
+use core::time::Duration;
+
+use hashbrown::HashTable;
+
+use super::{CompactCoordinate, Coordinate};
+
+/// The median of this many round trips is what counts.
+const SAMPLES: usize = 3;
+
+/// Ends of the chain of peers.
+const NONE: u32 = u32::MAX;
+
+/// Slots numbered without gaps, chained from the newest to the oldest, with an index by key.
+#[derive(Debug, Clone)]
+pub(super) struct Peers {
+    slots: Vec<Peer>,
+    index: HashTable<u32>,
+    max: u32,
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Peer {
+    key: u32,
+    newer: u32,
+    older: u32,
+    rtts: [Rtt; SAMPLES],
+    coordinate: CompactCoordinate,
+}
+
+const _: () = assert!(size_of::<Peer>() == 68);
+
+/// A round trip in steps of 4 ns, rounded down, so that 10 s fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rtt(u32);
+
+impl Rtt {
+    /// No measurement. Sorts after all others.
+    const UNKNOWN: Self = Self(u32::MAX);
+    const STEP: u32 = 4;
+
+    fn new(rtt: Duration) -> Self {
+        let steps = rtt.as_nanos() / u128::from(Self::STEP);
+        Self(u32::try_from(steps).unwrap_or(u32::MAX - 1))
+    }
+
+    fn duration(self) -> Duration {
+        Duration::from_nanos(u64::from(self.0) * u64::from(Self::STEP))
+    }
+}
+
+impl Peers {
+    pub(super) fn new(max: u32) -> Self {
+        Self {
+            slots: Vec::new(),
+            index: HashTable::new(),
+            max: max.min(NONE - 1),
+            newest: NONE,
+            oldest: NONE,
+        }
+    }
+
+    /// Remembers a peer's coordinate and the round trip to it. Returns the round trip that counts:
+    /// the median of the last three (the longer of two).
+    pub(super) fn observe(&mut self, key: u32, rtt: Duration, at: &Coordinate) -> Duration {
+        if self.max == 0 {
+            return rtt;
+        }
+        let slot = match self.find(key) {
+            Some(slot) => slot,
+            None => self.insert(key),
+        };
+        self.unlink(slot);
+        self.link_newest(slot);
+        let peer = &mut self.slots[slot as usize];
+        peer.coordinate = at.into();
+        peer.rtts.rotate_right(1);
+        peer.rtts[0] = Rtt::new(rtt);
+        let mut sorted = peer.rtts;
+        sorted.sort_unstable();
+        let known = sorted.iter().filter(|&&rtt| rtt != Rtt::UNKNOWN).count();
+        sorted[known / 2].duration()
+    }
+
+    pub(super) fn coordinate(&self, key: u32) -> Option<Coordinate> {
+        let slot = self.find(key)?;
+        Some((&self.slots[slot as usize].coordinate).into())
+    }
+
+    pub(super) fn forget(&mut self, key: u32) {
+        let Some(slot) = self.find(key) else {
+            return;
+        };
+        self.unlink(slot);
+        self.unindex(key);
+        // The last peer moves into the gap.
+        let last = self.slots.len() as u32 - 1;
+        if slot != last {
+            let moved = &self.slots[last as usize];
+            let (key, newer, older) = (moved.key, moved.newer, moved.older);
+            *self.newer_end(newer) = slot;
+            *self.older_end(older) = slot;
+            self.unindex(key);
+        }
+        self.slots.swap_remove(slot as usize);
+        if slot != last {
+            self.index_slot(slot);
+        }
+    }
+
+    /// A slot for a new peer, at the old end of the chain: a fresh one, or that of the oldest.
+    fn insert(&mut self, key: u32) -> u32 {
+        if self.slots.len() as u32 == self.max {
+            let oldest = self.slots[self.oldest as usize].key;
+            self.forget(oldest);
+        }
+        let slot = self.slots.len() as u32;
+        self.slots.push(Peer {
+            key,
+            newer: self.oldest,
+            older: NONE,
+            rtts: [Rtt::UNKNOWN; SAMPLES],
+            coordinate: (&Coordinate::ORIGIN).into(),
+        });
+        *self.newer_end(self.oldest) = slot;
+        self.oldest = slot;
+        self.index_slot(slot);
+        slot
+    }
+
+    fn unlink(&mut self, slot: u32) {
+        let Peer { newer, older, .. } = self.slots[slot as usize];
+        *self.newer_end(newer) = older;
+        *self.older_end(older) = newer;
+    }
+
+    fn link_newest(&mut self, slot: u32) {
+        let second = self.newest;
+        self.slots[slot as usize].newer = NONE;
+        self.slots[slot as usize].older = second;
+        *self.older_end(second) = slot;
+        self.newest = slot;
+    }
+
+    /// What points from the newer neighbour `slot` to the older one.
+    fn newer_end(&mut self, slot: u32) -> &mut u32 {
+        match slot {
+            NONE => &mut self.newest,
+            _ => &mut self.slots[slot as usize].older,
+        }
+    }
+
+    /// What points from the older neighbour `slot` to the newer one.
+    fn older_end(&mut self, slot: u32) -> &mut u32 {
+        match slot {
+            NONE => &mut self.oldest,
+            _ => &mut self.slots[slot as usize].newer,
+        }
+    }
+
+    fn find(&self, key: u32) -> Option<u32> {
+        let matches = |&slot: &u32| self.slots[slot as usize].key == key;
+        self.index.find(hash(key), matches).copied()
+    }
+
+    fn index_slot(&mut self, slot: u32) {
+        let slots = &self.slots;
+        let key = |slot: u32| slots[slot as usize].key;
+        self.index
+            .insert_unique(hash(key(slot)), slot, |&slot| hash(key(slot)));
+    }
+
+    fn unindex(&mut self, key: u32) {
+        let slots = &self.slots;
+        let matches = |&slot: &u32| slots[slot as usize].key == key;
+        if let Ok(entry) = self.index.find_entry(hash(key), matches) {
+            entry.remove();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn newest_first(&self) -> Vec<u32> {
+        let walk = |from: u32, next: fn(&Peer) -> u32| {
+            let mut slots = Vec::new();
+            let mut at = from;
+            while at != NONE {
+                slots.push(at);
+                at = next(&self.slots[at as usize]);
+            }
+            slots
+        };
+        let chain = walk(self.newest, |peer| peer.older);
+        let mut reverse = walk(self.oldest, |peer| peer.newer);
+        reverse.reverse();
+        assert_eq!(chain, reverse);
+        assert_eq!(
+            (chain.len(), self.index.len()),
+            (self.slots.len(), chain.len())
+        );
+        chain
+            .iter()
+            .map(|&slot| self.slots[slot as usize].key)
+            .collect()
+    }
+}
+
+/// Keys are numbers that this node gave out, so a good spread is all that is needed
+/// (Fibonacci hashing).
+const fn hash(key: u32) -> u64 {
+    (key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
