@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RawName;
 use crate::serf::clock::LamportTime;
-use crate::serf::query::QueryFlags;
+use crate::serf::query::{QueryFlags, QueryKey};
 
 /// A message of the layer above the membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,17 @@ pub struct Query<'a> {
     pub payload: &'a [u8],
 }
 
+impl Query<'_> {
+    /// What tells it apart from other queries.
+    #[must_use]
+    pub const fn key(&self) -> QueryKey {
+        QueryKey {
+            ltime: self.ltime,
+            id: self.id,
+        }
+    }
+}
+
 /// The filters of a query in encoded form. All of them must pass; none means everybody.
 ///
 /// [`FilterEntries`](crate::wire::native::FilterEntries) iterates over them;
@@ -140,6 +151,15 @@ pub struct QueryResponse<'a> {
 impl QueryResponse<'_> {
     /// The flag of an ack: it only says that the query was received.
     pub const ACK: u32 = 1;
+
+    /// The query that it answers.
+    #[must_use]
+    pub const fn key(&self) -> QueryKey {
+        QueryKey {
+            ltime: self.ltime,
+            id: self.id,
+        }
+    }
 
     /// True if this only says that the query was received.
     #[must_use]

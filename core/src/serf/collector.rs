@@ -133,11 +133,7 @@ impl Collectors {
 
     /// Takes in what was received.
     pub(crate) fn receive(&mut self, response: &QueryResponse<'_>, now: Instant) -> Collected {
-        let query = QueryKey {
-            ltime: response.ltime,
-            id: response.id,
-        };
-        match self.open.get_mut(&query) {
+        match self.open.get_mut(&response.key()) {
             Some(collector) if now < collector.deadline => collector.receive(response),
             _ => Collected::Unknown,
         }
@@ -229,17 +225,19 @@ impl Collector {
 impl Bounds {
     /// Members may join after the query was asked, and answer, but not without end.
     const fn responders(&self) -> usize {
-        2 * self.members + 8
+        self.members.saturating_mul(2).saturating_add(8)
     }
 
     /// An ack and a response of everybody.
     const fn queue(&self) -> usize {
-        2 * self.members
+        self.members.saturating_mul(2)
     }
 
     /// What everybody may say, and at least what fits in one datagram.
     const fn bytes(&self) -> usize {
-        (self.members * self.response_size).saturating_add(1 << 16)
+        self.members
+            .saturating_mul(self.response_size)
+            .saturating_add(1 << 16)
     }
 }
 

@@ -1,28 +1,16 @@
 //! Whether a query is meant for this node (wire-protocol reference, section 7.6).
 //!
-//! Filters come from peers, and a regular expression of a few bytes can stand for a very large
-//! machine. So the number of filters, the length of an expression and the size of what it is
-//! compiled to are bounded; the time it takes to match is the product of that size and the length
-//! of a tag, whatever the expression.
-
-use regex::{Regex, RegexBuilder};
+//! Filters come from peers, so their number is bounded, and their expressions are
+//! ([`pattern`]).
 
 use crate::member::Name;
 use crate::message::{Filter, Filters};
+use crate::serf::pattern;
 use crate::tags::Tags;
 use crate::wire::native::FilterEntries;
 
 /// Filters that a query may have. More than that, and it is for nobody.
-pub(crate) const MAX_FILTERS: usize = 32;
-
-/// Bytes that a regular expression may have. Queries are shorter than twice that.
-pub(crate) const MAX_PATTERN: usize = 512;
-
-/// Bytes that a compiled expression may take: room for a dozen of the largest character classes.
-const MAX_COMPILED: usize = 1 << 18;
-
-/// How deep groups and classes may be nested.
-const MAX_NESTING: u32 = 32;
+pub(crate) const MAX_FILTERS: usize = 16;
 
 /// True if all filters pass a node of this name with these tags.
 ///
@@ -37,23 +25,11 @@ pub(crate) fn passes(filters: Filters<'_>, name: &Name, tags: &Tags) -> bool {
             Ok(Filter::Nodes(mut names)) => names.any(|other| other == *name),
             Ok(Filter::Tag { key, pattern }) => {
                 let value = tags.get(key).map_or("", |value| value);
-                compile(pattern).is_some_and(|expression| expression.is_match(value))
+                pattern::compile(pattern).is_some_and(|expression| expression.is_match(value))
             }
             Err(_) => false,
         });
     pass && filters.next().is_none()
-}
-
-fn compile(pattern: &str) -> Option<Regex> {
-    if pattern.len() > MAX_PATTERN {
-        return None;
-    }
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_COMPILED)
-        .dfa_size_limit(MAX_COMPILED)
-        .nest_limit(MAX_NESTING)
-        .build()
-        .ok()
 }
 
 #[cfg(test)]
@@ -105,12 +81,7 @@ mod tests {
             ("b-e", true),
             ("^web-eu$", true),
             ("^eu", false),
-            ("^(web|db)-[a-z]{2}$", true),
             ("", true),
-            ("(?i)WEB", true),
-            ("WEB", false),
-            (r"^\w+-\w+$", true),
-            (r"^\pL+-\p{Latin}+$", true),
         ] {
             assert_eq!(passes_me(&tag("role", pattern)), expected, "{pattern}");
         }
@@ -144,18 +115,12 @@ mod tests {
         ] {
             assert!(!passes_me(filter), "{filter:?}");
         }
-        for pattern in ["(", "[", "*", r"\8", "(?=a)", r"(a)\1"] {
-            assert!(!passes_me(&tag("role", pattern)), "{pattern}");
-        }
+        assert!(!passes_me(&tag("role", "(")));
+        assert!(!passes_me(&[tag("role", "web"), [1, 9].to_vec()].concat()));
     }
 
     #[test]
-    fn expressions_and_filters_are_bounded() {
-        assert!(passes_me(&tag("role", &"a?".repeat(MAX_PATTERN / 2))));
-        assert!(!passes_me(&tag("role", &"a?".repeat(MAX_PATTERN / 2 + 1))));
-        assert!(!passes_me(&tag("role", "(((a{0,99}){0,99}){0,99}){0,99}")));
-        assert!(!passes_me(&tag("role", r"(\pL{0,99}){0,99}")));
-        assert!(!passes_me(&tag("role", &"(".repeat(200))));
+    fn too_many_filters_are_for_nobody() {
         assert!(passes_me(&tag("role", "web").repeat(MAX_FILTERS)));
         assert!(!passes_me(&tag("role", "web").repeat(MAX_FILTERS + 1)));
     }

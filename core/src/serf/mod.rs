@@ -17,6 +17,7 @@ pub(crate) mod filter;
 pub(crate) mod intents;
 pub mod keyring;
 pub(crate) mod limits;
+pub(crate) mod pattern;
 pub(crate) mod query;
 pub(crate) mod query_buffer;
 pub(crate) mod responder;

@@ -121,10 +121,7 @@ pub struct Query {
 impl From<&message::Query<'_>> for Query {
     fn from(query: &message::Query<'_>) -> Self {
         Self {
-            key: QueryKey {
-                ltime: query.ltime,
-                id: query.id,
-            },
+            key: query.key(),
             name: Arc::from(query.name),
             payload: Arc::from(query.payload),
             source: query.source,
