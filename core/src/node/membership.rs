@@ -30,7 +30,8 @@ use crate::tags::META_LIMIT;
 const MAX_LEAP: u32 = 1 << 24;
 
 impl Node {
-    #[inline]
+    // Always inlined, like the decoding: most announcements are read and forgotten in registers.
+    #[inline(always)]
     pub(super) fn on_alive(&mut self, alive: &Alive<'_>) {
         let Some(slot) = self.table.find(alive.name) else {
             return self.add_member(alive);
@@ -70,7 +71,9 @@ impl Node {
         };
         let before = record.state();
         let changed = moved || record.profile.meta() != alive.meta;
-        if changed || !pool::matches(&record.profile, alive) {
+        let same_form =
+            record.profile.addr == alive.addr && record.profile.versions == alive.versions;
+        if changed || !same_form {
             let name = record.profile.name.clone();
             let profile = self.intern(&name, alive);
             self.table.set_profile(slot, profile);

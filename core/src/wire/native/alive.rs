@@ -31,7 +31,8 @@ impl Announcement {
         versions: Versions,
         meta: &[u8],
     ) -> Self {
-        let mut bytes = Vec::with_capacity(32 + name.as_bytes().len() + meta.len());
+        // Nearly always the exact length: IPv4, and lengths of one byte.
+        let mut bytes = Vec::with_capacity(15 + name.as_bytes().len() + meta.len());
         append_announced(&mut bytes, name, addr, versions, meta);
         Self {
             meta: u16::try_from(bytes.len() - meta.len())
