@@ -201,14 +201,14 @@ impl Node {
                 self.push(Output::WriteAck { id, seq: ping.seq });
                 Ok(())
             }
-            (Role::Inbound, Ok(StreamMessage::Sync(sync))) => self.merge(&sync).map(|()| {
+            (Role::Inbound, Ok(StreamMessage::Sync(sync))) => self.merge(&sync, false).map(|()| {
                 self.counters.syncs_answered += 1;
                 self.push(Output::WriteSync {
                     id,
                     join: sync.join,
                 });
             }),
-            (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => self.merge(&sync),
+            (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => self.merge(&sync, true),
             (Role::Ping { seq, .. }, Ok(StreamMessage::Ack(ack))) if ack.seq == *seq => Ok(()),
             (_, Ok(_)) => Err(StreamFailure::Protocol),
         };
@@ -327,15 +327,15 @@ impl Node {
     }
 
     /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect
-    /// that member, which can then refute.
-    fn merge(&mut self, sync: &Sync<'_>) -> Result<(), Fault> {
+    /// that member, which can then refute. `dialled` is true if this node chose the peer.
+    fn merge(&mut self, sync: &Sync<'_>, dialled: bool) -> Result<(), Fault> {
         let mut versions = VersionRange::EMPTY;
         self.table.census().survey(&mut versions);
         versions.merge(sync.versions);
         if !versions.is_compatible() {
             return Err(StreamFailure::Incompatible);
         }
-        let newcomer = self.table.len() <= 1;
+        let newcomer = dialled && self.table.len() <= 1;
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.

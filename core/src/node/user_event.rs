@@ -116,8 +116,8 @@ impl Node {
     /// Takes over what a peer adds to a state exchange: delivers the events that were missed.
     /// They are not passed on; whoever missed them, too, gets them the same way.
     ///
-    /// `newcomer` is true if nobody but this node was known before the exchange: then there is no
-    /// clock of its own to hold an implausible one against.
+    /// `newcomer` is true if nobody but this node was known before the exchange, and it chose the
+    /// peer: then there is no clock of its own to hold an implausible one against.
     pub(super) fn merge_state(&mut self, sync: &message::Sync<'_>, newcomer: bool) {
         for entry in StateEntries::new(sync.user_state) {
             match entry {
