@@ -9,5 +9,7 @@ mod agent;
 pub mod cli;
 pub mod config;
 pub mod duration;
+mod event;
+mod handler;
 pub mod log;
 pub mod rpc;

@@ -92,8 +92,8 @@ fn an_agent_that_cannot_start_says_why_and_exits_1() {
             "==> 'snapshot_path' is not supported yet",
         ),
         (
-            &["-event-handler=x.sh"],
-            "==> 'event_handlers' is not supported yet",
+            &["-event-handler=bogus=x.sh"],
+            "==> Invalid event script: Event 'bogus' invoking 'x.sh'",
         ),
         (
             &["-config-file", "/nonexistent"],

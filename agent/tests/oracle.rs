@@ -278,11 +278,7 @@ fn commands_of_features_to_come_fail_with_words() {
     let agent = Agent::start(Which::Ours, "alpha", &[]);
     for (args, words) in [
         (
-            &["event", "deploy", "v1"][..],
-            "Error sending event: user events are not supported yet",
-        ),
-        (
-            &["query", "load"],
+            &["query", "load"][..],
             "Error sending query: queries are not supported yet",
         ),
         (&["keys", "-list"], "encryption keys are not supported yet"),

@@ -241,8 +241,6 @@ fn answers_of_failed_commands_have_the_bodies_that_clients_wait_for() {
     raw.send("install-key", 24, Some(&msg::KeyRequest { key: text("x") }));
     assert!(raw.header().1.contains("not supported yet"));
     let _: msg::KeyResponse = raw.body();
-    raw.send("event", 25, Some(&msg::EventRequest::default()));
-    assert!(raw.header().1.contains("not supported yet"));
     raw.send("query", 26, Some(&msg::QueryRequest::default()));
     assert!(raw.header().1.contains("not supported yet"));
     raw.send("respond", 27, Some(&msg::RespondRequest::default()));

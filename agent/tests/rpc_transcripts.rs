@@ -89,6 +89,9 @@ fn body_again(command: &str, from_client: bool, value: Value) -> Option<Vec<u8>>
         (c::STREAM, false) if event(&value).is_some_and(|name| name.starts_with("member-")) => {
             again::<msg::MemberEventRecord>(value)
         }
+        (c::STREAM, false) if event(&value).as_deref() == Some("user") => {
+            again::<msg::UserEventRecord>(value)
+        }
         _ => return None,
     })
 }

@@ -130,7 +130,7 @@ pub use serf::event::UserEvent;
 pub use serf::limits::SizeError;
 pub use serf::query::{Query, QueryFlags, QueryKey, QueryParams};
 pub use serf::responder::RespondError;
-pub use serf::{keyring, snapshot};
+pub use serf::{coalesce, keyring, snapshot};
 pub use stats::Counters;
 pub use swim::pool::ProfilePool;
 pub use tags::Tags;

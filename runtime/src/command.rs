@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::{StreamExt, future};
-use serf_core::{Member, Outcome, Tags};
+use serf_core::{LamportTime, Member, Outcome, Tags};
 use std::net::SocketAddr;
 
 use crate::error::{CallError, Stopped};
@@ -21,6 +21,7 @@ pub struct Command(pub(crate) Kind);
 pub(crate) enum Kind {
     /// Takes a while and ends with an outcome.
     Call(Call, Reply<Result<Outcome, CallError>>),
+    UserEvent(UserEvent, Reply<Result<LamportTime, CallError>>),
     Members(Reply<Vec<Member>>),
     Local(Reply<Member>),
     Stats(Reply<Stats>),
@@ -29,10 +30,24 @@ pub(crate) enum Kind {
 
 #[derive(Debug)]
 pub(crate) enum Call {
-    Join(Vec<SocketAddr>),
+    Join {
+        seeds: Vec<SocketAddr>,
+        replay: bool,
+    },
     Leave,
-    ForceLeave { name: String, prune: bool },
+    ForceLeave {
+        name: String,
+        prune: bool,
+    },
     SetTags(Tags),
+}
+
+/// A user event to be sent.
+#[derive(Debug)]
+pub(crate) struct UserEvent {
+    pub(crate) name: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) coalesce: bool,
 }
 
 /// Takes the answer to one command. Dropped without one, it tells the caller that the node has

@@ -11,7 +11,7 @@ use serf_core::{
 use tracing::{Level, debug, enabled, info};
 
 use crate::clock::Clock;
-use crate::command::{Call, Command, Kind, Reply};
+use crate::command::{self, Call, Command, Kind, Reply};
 use crate::error::CallError;
 use crate::events::Publisher;
 use crate::sockets::canonical;
@@ -151,6 +151,15 @@ impl Driver {
     pub fn command(&mut self, command: Command) {
         match command.0 {
             Kind::Call(call, reply) => self.call(call, reply),
+            Kind::UserEvent(event, reply) => {
+                let command::UserEvent {
+                    name,
+                    payload,
+                    coalesce,
+                } = event;
+                let sent = self.node.user_event(&name, &payload, coalesce, self.now);
+                reply.send(sent.map_err(CallError::Refused));
+            }
             Kind::Members(reply) => reply.send(self.node.members().collect()),
             Kind::Local(reply) => reply.send(self.node.local()),
             Kind::Stats(reply) => reply.send(self.stats()),
@@ -214,7 +223,14 @@ impl Driver {
     fn call(&mut self, call: Call, reply: Reply<Result<Outcome, CallError>>) {
         let (node, now) = (&mut self.node, self.now);
         let begun = match call {
-            Call::Join(seeds) => node.join(&seeds, now),
+            Call::Join {
+                seeds,
+                replay: false,
+            } => node.join(&seeds, now),
+            Call::Join {
+                seeds,
+                replay: true,
+            } => node.join_replaying(&seeds, now),
             Call::Leave => node.leave(now),
             Call::ForceLeave { name, prune } => node.force_leave(&name, prune, now),
             Call::SetTags(tags) => node.set_tags(&tags, now),
@@ -245,6 +261,8 @@ impl Driver {
             failed,
             left,
             queued_broadcasts: self.node.queued_broadcasts(),
+            queued_events: self.node.queued_events(),
+            event_time: self.node.event_time(),
             subscribers: self.publisher.subscribers(),
         }
     }
@@ -284,7 +302,7 @@ mod tests {
     use serf_core::{Config, Identity, Name};
 
     use super::*;
-    use crate::command::{self, Asker, Commands};
+    use crate::command::{Asker, Commands};
     use crate::error::Stopped;
     use crate::events::{self, Events};
 
@@ -335,7 +353,9 @@ mod tests {
     }
 
     fn join(reply: Reply<Result<Outcome, CallError>>) -> Kind {
-        Kind::Call(Call::Join(vec!["127.0.0.1:2".parse().unwrap()]), reply)
+        let seeds = vec!["127.0.0.1:2".parse().unwrap()];
+        let replay = false;
+        Kind::Call(Call::Join { seeds, replay }, reply)
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_channel::Receiver;
-use serf_core::{Member, Name, Outcome, Tags};
+use serf_core::{LamportTime, Member, Name, Outcome, Tags};
 
 use crate::adapter::Resolver;
 use crate::address::{Address, Host};
-use crate::command::{Asker, Call, Kind, first};
+use crate::command::{Asker, Call, Kind, UserEvent, first};
 use crate::error::{CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
 use crate::events::{Events, Subscriptions};
 use crate::stats::Stats;
@@ -73,6 +73,23 @@ impl Handle {
     /// Not one exchange succeeded; every address is listed with its reason. Or the node refused
     /// (no seeds, too many, it is leaving) or has stopped.
     pub async fn join<S: AsRef<str>>(&self, seeds: &[S]) -> Result<Joined, JoinError> {
+        self.join_through(seeds, false).await
+    }
+
+    /// Joins as [`join`](Self::join) does, and is also told the recent user events of the cluster
+    /// that is joined, as if they happened now. A plain join passes over what happened before it.
+    ///
+    /// # Errors
+    /// As `join`.
+    pub async fn join_replaying<S: AsRef<str>>(&self, seeds: &[S]) -> Result<Joined, JoinError> {
+        self.join_through(seeds, true).await
+    }
+
+    async fn join_through<S: AsRef<str>>(
+        &self,
+        seeds: &[S],
+        replay: bool,
+    ) -> Result<Joined, JoinError> {
         let stopped = async {
             self.stopped().await;
             Err(Stopped)
@@ -83,7 +100,11 @@ impl Handle {
             return Err(JoinError::Unreachable(failed));
         }
         let addrs = targets.iter().map(|(addr, _)| *addr).collect();
-        let outcome = self.call(Call::Join(addrs)).await?;
+        let call = Call::Join {
+            seeds: addrs,
+            replay,
+        };
+        let outcome = self.call(call).await?;
         let Outcome::Join {
             contacted,
             failed: unreached,
@@ -124,6 +145,33 @@ impl Handle {
     pub async fn force_leave(&self, name: &str, prune: bool) -> Result<Spread, CallError> {
         let name = name.to_owned();
         self.spread(Call::ForceLeave { name, prune }).await
+    }
+
+    /// Sends an event to all members, this one included: each is told it once, as
+    /// [`Event::User`](serf_core::Event::User). Returns its time; with its name and payload that
+    /// is its identity. Nobody answers it, and its spreading is not waited for.
+    ///
+    /// With `coalesce`, receivers may pass on only the latest of several events of this name that
+    /// come in quick succession.
+    ///
+    /// # Errors
+    /// The event is larger than [`user_event_size_limit`](serf_core::Config::user_event_size_limit)
+    /// or than fits in a packet, or the node is leaving or has stopped.
+    pub async fn user_event(
+        &self,
+        name: &str,
+        payload: &[u8],
+        coalesce: bool,
+    ) -> Result<LamportTime, CallError> {
+        let event = UserEvent {
+            name: name.to_owned(),
+            payload: payload.to_owned(),
+            coalesce,
+        };
+        self.shared
+            .asker
+            .ask(|reply| Kind::UserEvent(event, reply))
+            .await?
     }
 
     /// Replaces the node's tags and tells the others.

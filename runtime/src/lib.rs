@@ -28,7 +28,8 @@ pub use events::{Events, Lagged};
 pub use handle::{Handle, Joined, Left, Spread};
 pub use options::{DEFAULT_PORT, Options};
 pub use serf_core::{
-    Cause, CommandError, Config, ConfigError, Counters, Event, InvalidName, Lifeguard, Member,
-    MemberEvent, MemberEventKind, Name, Params, Profile, Status, StreamFailure, Tags, Versions,
+    Cause, CommandError, Config, ConfigError, Counters, Event, InvalidName, LamportTime, Lifeguard,
+    Member, MemberEvent, MemberEventKind, Name, Params, Profile, SizeError, Status, StreamFailure,
+    Tags, UserEvent, Versions,
 };
 pub use stats::{SocketCounters, Stats};

@@ -1,6 +1,6 @@
 //! Numbers about a running node.
 
-use serf_core::Counters;
+use serf_core::{Counters, LamportTime};
 
 /// A node at a moment, in numbers. From [`Handle::stats`](crate::Handle::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Stats {
     pub left: usize,
     /// Messages waiting to be spread.
     pub queued_broadcasts: usize,
+    /// User events waiting to be spread.
+    pub queued_events: usize,
+    /// The time that the next user event will have.
+    pub event_time: LamportTime,
     /// Subscriptions to events.
     pub subscribers: usize,
 }

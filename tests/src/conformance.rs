@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_lite::future;
 use serf_runtime::MemberEventKind::{Failed, Join, Leave, Update};
 use serf_runtime::{
-    BindError, CallError, Cause, Config, Event, JoinError, Lagged, Options, SeedFailureReason,
-    Status, Stopped, StreamFailure, Tags,
+    BindError, CallError, Cause, CommandError, Config, Event, Events, JoinError, Lagged,
+    LamportTime, Options, SeedFailureReason, SizeError, Status, Stopped, StreamFailure, Tags,
 };
 
 use crate::harness::{
@@ -32,6 +32,9 @@ macro_rules! conformance {
             force_leave_turns_failed_into_left
             force_leave_with_prune_forgets
             changed_tags_reach_the_others
+            a_user_event_reaches_every_node_once
+            a_user_event_that_is_too_large_is_refused_with_size_and_limit
+            a_replaying_join_is_told_old_user_events_and_a_plain_one_is_not
             tags_that_are_too_large_are_refused
             a_slow_subscriber_is_told_what_it_missed_and_holds_nobody_up
             events_end_when_the_node_stops
@@ -196,6 +199,87 @@ pub async fn changed_tags_reach_the_others<R: Runtime>() {
     let update = hears::<R>(&mut events, Update, "b").await;
     assert_eq!(update.member.tags(), tags);
     assert_eq!(b.local().await.unwrap().tags(), tags);
+}
+
+/// The next user event, as time, name and payload.
+async fn hears_user_event<R: Runtime>(events: &mut Events) -> (u64, String, Vec<u8>) {
+    let listening = async {
+        loop {
+            let event = events.next().await.expect("the node runs");
+            if let Event::User(event) = event.expect("the test keeps up") {
+                let (name, payload) = (event.name.to_string(), event.payload.to_vec());
+                return (event.ltime.get(), name, payload);
+            }
+        }
+    };
+    within::<R, _>("a user event should be heard of", listening).await
+}
+
+pub async fn a_user_event_reaches_every_node_once<R: Runtime>() {
+    let nodes = cluster::<R, 3>(["a", "b", "c"]).await;
+    let mut subscriptions = nodes.each_ref().map(|node| node.events());
+    let sent = nodes[1].user_event("deploy", b"v1", false).await.unwrap();
+    assert_eq!(sent, LamportTime::new(1));
+    let deploy = (1, "deploy".to_owned(), b"v1".to_vec());
+    for events in &mut subscriptions {
+        assert_eq!(hears_user_event::<R>(events).await, deploy);
+    }
+    // Whoever has had one knows its time, and the next is later.
+    let sent = nodes[2].user_event("done", b"", true).await.unwrap();
+    assert_eq!(sent, LamportTime::new(2));
+    let done = (2, "done".to_owned(), Vec::new());
+    for (events, node) in subscriptions.iter_mut().zip(&nodes) {
+        assert_eq!(hears_user_event::<R>(events).await, done);
+        let stats = node.stats().await.unwrap();
+        assert_eq!(stats.counters.user_events, 2);
+        assert_eq!(stats.event_time, LamportTime::new(3));
+    }
+    eventually::<R>("the events should leave the queue", async || {
+        nodes[1].stats().await.unwrap().queued_events == 0
+    })
+    .await;
+    for node in &nodes {
+        // Copies keep coming as long as anybody spreads it; none is told again.
+        assert_eq!(node.stats().await.unwrap().counters.user_events, 2);
+    }
+}
+
+pub async fn a_user_event_that_is_too_large_is_refused_with_size_and_limit<R: Runtime>() {
+    let node = start::<R>("a").await;
+    let refused = node.user_event("deploy", &[0; 600], false).await;
+    let (size, limit) = (606, 512);
+    let too_large = CommandError::TooLarge(SizeError::UserEvent { size, limit });
+    assert_eq!(refused, Err(CallError::Refused(too_large)));
+    let time = node.stats().await.unwrap().event_time;
+    assert_eq!(
+        node.user_event("deploy", &[0; 400], false).await.unwrap(),
+        time
+    );
+}
+
+pub async fn a_replaying_join_is_told_old_user_events_and_a_plain_one_is_not<R: Runtime>() {
+    let [old, _other] = cluster::<R, 2>(["old", "other"]).await;
+    old.user_event("past", b"", false).await.unwrap();
+    let (plain, replaying) = (start::<R>("plain").await, start::<R>("replaying").await);
+    let mut plain_events = plain.events();
+    let mut replaying_events = replaying.events();
+    let seeds = [old.advertise_addr().to_string()];
+    // Nothing is left to be gossiped: a join alone can tell what was.
+    eventually::<R>("the event should leave the queue", async || {
+        old.stats().await.unwrap().queued_events == 0
+    })
+    .await;
+    let joined = plain.join(&seeds).await.unwrap();
+    assert_eq!(joined.failed, []);
+    let joined = replaying.join_replaying(&seeds).await.unwrap();
+    assert_eq!(joined.failed, []);
+    let past = (1, "past".to_owned(), Vec::new());
+    assert_eq!(hears_user_event::<R>(&mut replaying_events).await, past);
+    old.user_event("present", b"", false).await.unwrap();
+    let present = (2, "present".to_owned(), Vec::new());
+    for events in [&mut plain_events, &mut replaying_events] {
+        assert_eq!(hears_user_event::<R>(events).await, present);
+    }
 }
 
 pub async fn tags_that_are_too_large_are_refused<R: Runtime>() {

@@ -1,47 +1,119 @@
-//! Takes the node's events: writes them to the log, and groups them for subscribers.
+//! Takes the node's events: writes them to the log, coalesces them, and passes them on to handlers
+//! and subscribers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serf_core::{Event, MemberEvent, MemberEventKind};
+use serf_core::coalesce::{MemberBurst, MemberCoalescer, Periods, UserCoalescer};
+use serf_core::{Event, Instant, MemberEvent, MemberEventKind};
 use serf_tokio::Events;
-use tokio::time::Instant;
 
-use super::coalesce::Coalescer;
-use super::{Agent, AgentEvent};
+use super::Agent;
+use crate::event::AgentEvent;
+
+/// How long events of either kind wait for others.
+const PERIODS: Periods = Periods {
+    coalesce: Duration::from_secs(3),
+    quiescent: Duration::from_secs(1),
+};
 
 /// Runs until the node has stopped.
 pub(super) async fn follow(agent: Arc<Agent>, mut events: Events) {
-    let mut coalescer = Coalescer::default();
+    let mut pipeline = Pipeline::new();
+    let start = tokio::time::Instant::now();
+    let now = || Instant::ZERO + start.elapsed();
     loop {
-        let deadline = coalescer.deadline();
-        let quiet = async {
+        let deadline = pipeline.deadline();
+        let due = async {
             match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                Some(deadline) => {
+                    let deadline = start + deadline.since(Instant::ZERO);
+                    tokio::time::sleep_until(deadline).await;
+                }
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let ready = tokio::select! {
             event = events.next() => match event {
                 Some(Ok(event)) => {
                     log(&event);
-                    if let Event::Member(event) = event {
-                        coalescer.push(event, Instant::now());
-                    }
+                    pipeline.push(event, now())
                 }
-                Some(Err(lagged)) => tracing::warn!(target: "agent", "{lagged}"),
+                Some(Err(lagged)) => {
+                    tracing::warn!(target: "agent", "{lagged}");
+                    Vec::new()
+                }
                 None => break,
             },
-            () = quiet => publish(&agent, coalescer.flush()),
+            () = due => pipeline.flush(now()),
+        };
+        publish(&agent, ready);
+    }
+    publish(&agent, pipeline.drain());
+}
+
+/// What holds events back for a while, so that bursts become one event.
+struct Pipeline {
+    members: MemberCoalescer,
+    users: UserCoalescer,
+}
+
+impl Pipeline {
+    fn new() -> Self {
+        Self {
+            members: MemberCoalescer::new(PERIODS),
+            users: UserCoalescer::new(PERIODS),
         }
     }
-    publish(&agent, coalescer.flush());
+
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.members.deadline(), self.users.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Answers what is not held back.
+    fn push(&mut self, event: Event, now: Instant) -> Vec<AgentEvent> {
+        let at_once = match event {
+            Event::Member(event) => self.members.push(event, now).map(|event| {
+                let members = vec![event.member];
+                let kind = event.kind;
+                AgentEvent::Member { kind, members }
+            }),
+            Event::User(event) => self.users.push(event, now).map(AgentEvent::User),
+            _ => None,
+        };
+        at_once.into_iter().collect()
+    }
+
+    /// Answers what is due.
+    fn flush(&mut self, now: Instant) -> Vec<AgentEvent> {
+        let members = self.members.flush(now).into_iter().map(members);
+        let users = self.users.flush(now).into_iter().map(AgentEvent::User);
+        members.chain(users).collect()
+    }
+
+    /// Answers all that is held back.
+    fn drain(&mut self) -> Vec<AgentEvent> {
+        let members = self.members.drain().into_iter().map(members);
+        let users = self.users.drain().into_iter().map(AgentEvent::User);
+        members.chain(users).collect()
+    }
+}
+
+fn members(burst: MemberBurst) -> AgentEvent {
+    AgentEvent::Member {
+        kind: burst.kind,
+        members: burst.events.into_iter().map(|event| event.member).collect(),
+    }
 }
 
 fn publish(agent: &Agent, events: Vec<AgentEvent>) {
     for event in events {
-        tracing::info!(target: "agent", "Received event: {}", event.name());
+        tracing::info!(target: "agent", "Received event: {event}");
+        let event = Arc::new(event);
+        agent.handlers.push(&event);
         // Nobody may be listening.
-        let _ = agent.events.send(Arc::new(event));
+        let _ = agent.events.send(event);
     }
 }
 
@@ -93,6 +165,11 @@ fn log(event: &Event) {
         Event::HealthChanged { score } => {
             tracing::debug!(target: "memberlist", "Health score is now {score}");
         }
+        Event::EventsMissed { from, until } => tracing::warn!(
+            target: "serf",
+            "Missed the user events of the times {from} to {}: nobody remembers them any more",
+            until.before(1)
+        ),
         other => tracing::debug!(target: "serf", "{other:?}"),
     }
 }

@@ -8,11 +8,11 @@ use super::Agent;
 use crate::config::Join;
 
 /// Tries until it works. `Err` when the attempts are used up.
-pub(super) async fn retry(agent: Arc<Agent>, join: Join) -> Result<(), ()> {
+pub(super) async fn retry(agent: Arc<Agent>, join: Join, replay: bool) -> Result<(), ()> {
     let mut retries = 0;
     loop {
-        tracing::info!(target: "agent", "Joining cluster...(replay: false)");
-        match agent.handle.join(&join.addrs).await {
+        tracing::info!(target: "agent", "Joining cluster...(replay: {replay})");
+        match agent.join(&join.addrs, replay).await {
             Ok(joined) => {
                 let count = joined.contacted.len();
                 tracing::info!(target: "agent", "Join completed. Synced with {count} initial agents");

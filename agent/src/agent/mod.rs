@@ -1,6 +1,5 @@
 //! A running agent: a node of the cluster, its RPC listener, its log.
 
-mod coalesce;
 mod events;
 mod join;
 mod run;
@@ -9,10 +8,11 @@ mod signals;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serf_core::MemberEventKind;
-use serf_tokio::{CallError, Handle, Left, Member};
+use serf_tokio::{CallError, Handle, JoinError, Joined, Left};
 use tokio::sync::{Mutex, Notify, broadcast};
 
+use crate::event::AgentEvent;
+use crate::handler::Handlers;
 use crate::log::Log;
 
 pub(crate) use join::describe as describe_join_error;
@@ -21,31 +21,13 @@ pub(crate) use run::{Source, run};
 /// Events that a slow subscriber may fall behind before it loses some.
 pub(crate) const EVENTS_KEPT: usize = 512;
 
-/// What subscribers of the agent are told. Member events are grouped: see [`coalesce`].
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum AgentEvent {
-    /// The same happened to these members.
-    Member {
-        kind: MemberEventKind,
-        members: Vec<Member>,
-    },
-}
-
-impl AgentEvent {
-    /// Such as `member-join`.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Member { kind, .. } => kind.as_str(),
-        }
-    }
-}
-
 /// What all parts of an agent share.
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) handle: Handle,
     pub(crate) log: Log,
     pub(crate) events: broadcast::Sender<Arc<AgentEvent>>,
+    pub(crate) handlers: Handlers,
     /// Token that RPC clients must show; empty for none.
     pub(crate) rpc_auth: String,
     /// Held while tags are read, changed and written.
@@ -55,15 +37,24 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    fn new(handle: Handle, log: Log, rpc_auth: String) -> Self {
+    fn new(handle: Handle, log: Log, handlers: Handlers, rpc_auth: String) -> Self {
         Self {
             handle,
             log,
             events: broadcast::Sender::new(EVENTS_KEPT),
+            handlers,
             rpc_auth,
             tags: Mutex::new(()),
             leaving: AtomicBool::new(false),
             dismissed: Notify::new(),
+        }
+    }
+
+    /// Joins a cluster; with `replay` its recent user events are delivered, too.
+    pub(crate) async fn join(&self, addrs: &[String], replay: bool) -> Result<Joined, JoinError> {
+        match replay {
+            true => self.handle.join_replaying(addrs).await,
+            false => self.handle.join(addrs).await,
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::signals::{Caught, Signals};
 use super::{Agent, EVENTS_KEPT, events, join};
 use crate::config::{RawConfig, Settings};
+use crate::handler::Handlers;
 use crate::log::Log;
 use crate::rpc::server;
 
@@ -77,8 +78,12 @@ async fn start(source: &Source) -> Result<Started, String> {
         .await
         .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
     let node_events = handle.events();
-    let agent = Arc::new(Agent::new(handle, log, settings.rpc_auth.clone()));
+    let handlers = Handlers::new(settings.event_handlers.clone());
+    let agent = Agent::new(handle, log, handlers, settings.rpc_auth.clone());
+    let agent = Arc::new(agent);
     tokio::spawn(events::follow(Arc::clone(&agent), node_events));
+    let running = Arc::clone(&agent);
+    tokio::spawn(async move { running.handlers.run(running.handle.clone()).await });
 
     status("Starting Serf agent RPC...");
     let rpc_addr = listen_addr(&settings.rpc_addr);
@@ -91,8 +96,9 @@ async fn start(source: &Source) -> Result<Started, String> {
     status("Serf agent running!");
     describe(&settings, &agent, &rpc_addr);
     if !settings.start_join.is_empty() {
-        status("Joining cluster...(replay: false)");
-        let joined = agent.handle.join(&settings.start_join).await;
+        let replay = settings.replay_on_join;
+        status(&format!("Joining cluster...(replay: {replay})"));
+        let joined = agent.join(&settings.start_join, replay).await;
         let joined = joined.map_err(|error| join::describe(&error))?;
         let count = joined.contacted.len();
         info(&format!(
@@ -115,9 +121,12 @@ impl Started {
     async fn serve(mut self, source: &Source) -> ExitCode {
         let agent = Arc::clone(&self.agent);
         let retry_join = std::mem::take(&mut self.settings.retry_join);
+        let replay = self.settings.replay_on_join;
         let retries = async {
             if retry_join.addrs.is_empty()
-                || join::retry(Arc::clone(&agent), retry_join).await.is_ok()
+                || join::retry(Arc::clone(&agent), retry_join, replay)
+                    .await
+                    .is_ok()
             {
                 std::future::pending().await
             }
@@ -170,7 +179,8 @@ impl Started {
         code
     }
 
-    /// Applies what can be changed while running: log level, tags, what signals do.
+    /// Applies what can be changed while running: log level, event handlers, tags, what signals
+    /// do.
     async fn reload(&mut self, source: &Source) {
         status("Reloading configuration...");
         let new = match source.read() {
@@ -185,6 +195,7 @@ impl Started {
         }
         self.agent.log.set_level(new.log_level);
         self.settings.log_level = new.log_level;
+        self.agent.handlers.replace(new.event_handlers);
         self.settings.leave_on_terminate = new.leave_on_terminate;
         self.settings.skip_leave_on_interrupt = new.skip_leave_on_interrupt;
         let agent = Arc::clone(&self.agent);

@@ -34,6 +34,13 @@ pub(super) struct Agent {
     /// Attempts to join after the first, then fail [default: 0, without end]
     #[arg(long, value_name = "COUNT")]
     retry_max: Option<i64>,
+    /// Also deliver user events of the past on joins at the start and in the background
+    #[arg(long)]
+    replay: bool,
+    /// Command to run on events, with the events in front: user:deploy=./deploy.sh; repeat for
+    /// more
+    #[arg(long, value_name = "[FILTERS=]COMMAND")]
+    event_handler: Vec<String>,
     /// Lowest level of log lines to print: trace, debug, info, warn, err [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -86,10 +93,6 @@ struct Later {
     #[arg(long, hide = true)]
     keyring_file: Option<String>,
     #[arg(long, hide = true)]
-    event_handler: Vec<String>,
-    #[arg(long, hide = true)]
-    replay: bool,
-    #[arg(long, hide = true)]
     rejoin: bool,
     #[arg(long, hide = true)]
     snapshot: Option<String>,
@@ -125,9 +128,9 @@ impl Run for Agent {
             profile: self.profile.unwrap_or_default(),
             protocol: self.protocol.unwrap_or_default(),
             rpc_addr: self.rpc_addr.unwrap_or_default(),
-            event_handlers: self.later.event_handler,
+            event_handlers: self.event_handler,
             start_join: self.join,
-            replay_on_join: self.later.replay,
+            replay_on_join: self.replay,
             snapshot_path: self.later.snapshot.unwrap_or_default(),
             enable_syslog: self.later.syslog,
             retry_join: self.retry_join,

@@ -87,6 +87,19 @@ fn normalise(command: &Command, args: &[String]) -> Result<Vec<String>, FlagErro
             }
             continue;
         }
+        // A boolean that is on unless it is switched off.
+        if known
+            .get_num_args()
+            .is_some_and(|count| count.min_values() == 0)
+        {
+            let on = value.map_or(Some(true), boolean);
+            let on = on.ok_or_else(|| FlagError::NotBoolean {
+                flag: name.to_owned(),
+                value: value.unwrap_or_default().to_owned(),
+            })?;
+            out.push(format!("--{name}={on}"));
+            continue;
+        }
         let value = match value {
             Some(value) => value,
             None => rest
@@ -117,6 +130,7 @@ mod tests {
         let command = Command::new("x")
             .arg(Arg::new("on").long("on").action(ArgAction::SetTrue))
             .arg(Arg::new("tag").long("tag").action(ArgAction::Append))
+            .arg(Arg::new("off").long("off").num_args(0..=1))
             .arg(Arg::new("rest").num_args(0..));
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
         normalise(&command, &args)
@@ -144,6 +158,8 @@ mod tests {
     fn the_last_boolean_counts() {
         assert_eq!(ok(&["-on=true", "-on=false"]), "--");
         assert_eq!(ok(&["-on=0", "--on"]), "--on --");
+        assert_eq!(ok(&["-off=f", "x"]), "--off=false -- x");
+        assert_eq!(ok(&["-off", "false"]), "--off=true -- false");
     }
 
     #[test]
@@ -153,6 +169,10 @@ mod tests {
         assert_eq!(run(&["---on"]), Err(FlagError::Syntax("---on".into())));
         assert!(matches!(
             run(&["-on=maybe"]),
+            Err(FlagError::NotBoolean { .. })
+        ));
+        assert!(matches!(
+            run(&["-off=maybe"]),
             Err(FlagError::NotBoolean { .. })
         ));
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod agent;
+mod event;
 mod flags;
 mod force_leave;
 mod info;
@@ -65,6 +66,7 @@ impl Entry {
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<agent::Agent>("agent", "Runs a Serf agent"),
+    Entry::of::<event::Event>("event", "Sends a user event to all members"),
     Entry::of::<force_leave::ForceLeave>("force-leave", "Declares a failed member as left"),
     Entry::of::<info::Info>("info", "Shows numbers about a running agent"),
     Entry::of::<join::Join>("join", "Makes a running agent join a cluster"),

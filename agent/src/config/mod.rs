@@ -4,5 +4,6 @@
 mod raw;
 mod settings;
 
+pub use crate::handler::{EventScript, InvalidScript};
 pub use raw::{ConfigFileError, RawConfig};
 pub use settings::{InvalidConfig, Join, Settings};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serf_core::{Config, Tags, Versions};
 
 use super::RawConfig;
+use crate::handler::{EventScript, InvalidScript};
 use crate::log::{Level, UnknownLevel};
 
 /// Keys whose features do not exist yet. Taking them in silence would be worse than refusing.
@@ -14,8 +15,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "discover",
     "encrypt_key",
     "keyring_file",
-    "event_handlers",
-    "replay_on_join",
     "snapshot_path",
     "enable_syslog",
     "syslog_facility",
@@ -24,7 +23,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "statsd_addr",
     "query_response_size_limit",
     "query_size_limit",
-    "user_event_size_limit",
     "mdns",
 ];
 
@@ -56,6 +54,10 @@ pub struct Settings {
     pub start_join: Vec<String>,
     /// What to join in the background.
     pub retry_join: Join,
+    /// Deliver user events of the past on joins at the start and in the background.
+    pub replay_on_join: bool,
+    /// Commands to run on events, in the order in which they run.
+    pub event_handlers: Vec<EventScript>,
     /// Leave on SIGTERM.
     pub leave_on_terminate: bool,
     /// Do not leave on SIGINT.
@@ -90,6 +92,12 @@ pub enum InvalidConfig {
     /// Another protocol version.
     #[error("Protocol version '{0}' is not supported yet: this agent speaks version {1}")]
     Protocol(i64, u8),
+    /// An event handler that makes no sense.
+    #[error(transparent)]
+    EventHandler(#[from] InvalidScript),
+    /// A size that no user event can have.
+    #[error("Invalid user_event_size_limit: {0} (accepted are 1 to 9216 bytes)")]
+    UserEventSizeLimit(i64),
     /// No address.
     #[error("Invalid {what} address: '{text}' (accepted are ip, ip:port, [v6] and [v6]:port)")]
     Address {
@@ -163,6 +171,16 @@ impl Settings {
                 *setting = given.0;
             }
         }
+        if raw.user_event_size_limit != 0 {
+            protocol.user_event_size_limit = usize::try_from(raw.user_event_size_limit)
+                .ok()
+                .filter(|limit| *limit <= 9216)
+                .ok_or(InvalidConfig::UserEventSizeLimit(raw.user_event_size_limit))?;
+        }
+        let mut event_handlers = Vec::new();
+        for handler in &raw.event_handlers {
+            event_handlers.extend(EventScript::parse(handler)?);
+        }
         let advertise = (!raw.advertise.is_empty())
             .then(|| with_port("advertise", &raw.advertise))
             .transpose()?;
@@ -180,6 +198,8 @@ impl Settings {
                 .map_err(|UnknownLevel(text)| InvalidConfig::LogLevel(text))?,
             start_join: raw.start_join,
             retry_join,
+            replay_on_join: raw.replay_on_join,
+            event_handlers,
             leave_on_terminate: raw.leave_on_terminate,
             skip_leave_on_interrupt: raw.skip_leave_on_interrupt,
             warnings,
@@ -271,10 +291,15 @@ mod tests {
 
     #[test]
     fn wrong_choices_are_named_with_the_right_ones() {
-        let error = |text| settings(text).unwrap_err();
+        let error = |text: &str| settings(text).unwrap_err();
         assert!(error(r#"{"profile": "x"}"#).contains("Unknown profile: x"));
         assert!(error(r#"{"log_level": "x"}"#).starts_with("Invalid log level: X."));
         assert!(error(r#"{"protocol": 9}"#).contains("'9'"));
+        assert!(error(r#"{"event_handlers": ["x=y"]}"#).contains("'x' invoking 'y'"));
+        for limit in [-1, 9217] {
+            let text = format!(r#"{{"user_event_size_limit": {limit}}}"#);
+            assert!(error(&text).contains(&limit.to_string()));
+        }
         assert!(settings(r#"{"protocol": -1}"#).is_ok());
     }
 }

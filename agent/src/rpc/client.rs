@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::codec::{Decode, Encode, Malformed};
+use super::codec::{Bytes, Decode, Encode, Malformed};
 use super::dial::dial;
 use super::frame::{FrameReader, Limits};
 use super::protocol::{self as msg, command};
@@ -225,6 +225,27 @@ impl Client {
             .call(command::JOIN, Some(&request), Body::Always)
             .await?;
         Ok(msg::JoinResponse::decode(body)?.num)
+    }
+
+    /// Sends a user event to all members. With `coalesce`, receivers may keep only the latest of
+    /// several events of this name in quick succession.
+    ///
+    /// # Errors
+    /// As [`ClientError`], in particular if the event is too large.
+    pub async fn user_event(
+        &self,
+        name: &str,
+        payload: &[u8],
+        coalesce: bool,
+    ) -> Result<(), ClientError> {
+        let request = msg::EventRequest {
+            name: name.to_owned(),
+            payload: (!payload.is_empty()).then(|| Bytes(payload.to_vec())),
+            coalesce,
+        };
+        self.call(command::EVENT, Some(&request), Body::Never)
+            .await?;
+        Ok(())
     }
 
     /// Declares a failed member as left; with `prune` also forgets it. An unknown name succeeds.

@@ -237,6 +237,20 @@ records! {
         "Members" => members: Vec<Member>,
     }
 
+    /// Record of `stream` for user events.
+    pub struct UserEventRecord {
+        /// `user`.
+        "Event" => event: String,
+        /// Its Lamport time.
+        "LTime" => ltime: u64,
+        /// Its name.
+        "Name" => name: String,
+        /// What it carries.
+        "Payload" => payload: Option<Bytes>,
+        /// Whether receivers may keep only the newest of this name.
+        "Coalesce" => coalesce: bool,
+    }
+
     /// Body of `stop`.
     pub struct StopRequest {
         /// The `Seq` of the subscription.

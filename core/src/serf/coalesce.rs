@@ -16,20 +16,20 @@ use crate::serf::event::UserEvent;
 use crate::time::Instant;
 
 /// Members, or user events, that may wait. Further ones are handed out at once.
-pub(crate) const MAX_WAITING: usize = 1 << 14;
+pub const MAX_WAITING: usize = 1 << 14;
 
 /// How long events wait for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Periods {
+pub struct Periods {
     /// The longest that an event waits.
-    pub(crate) coalesce: Duration,
+    pub coalesce: Duration,
     /// How long nothing must happen for those that wait to be handed out.
-    pub(crate) quiescent: Duration,
+    pub quiescent: Duration,
 }
 
 impl Periods {
     /// Nothing waits.
-    pub(crate) const OFF: Self = Self {
+    pub const OFF: Self = Self {
         coalesce: Duration::ZERO,
         quiescent: Duration::ZERO,
     };
@@ -77,15 +77,17 @@ impl Burst {
 
 /// Member events of one kind, each of another member, in the order of their names.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct MemberBurst {
-    pub(crate) kind: MemberEventKind,
-    pub(crate) events: Vec<MemberEvent>,
+pub struct MemberBurst {
+    /// What happened to the members.
+    pub kind: MemberEventKind,
+    /// To whom and why; at least one.
+    pub events: Vec<MemberEvent>,
 }
 
 /// Coalesces member events: of each member the latest counts, and only if it is of another kind
 /// than the one that was last handed out about it, or an update.
 #[derive(Debug, Clone)]
-pub(crate) struct MemberCoalescer {
+pub struct MemberCoalescer {
     burst: Burst,
     waiting: BTreeMap<Name, MemberEvent>,
     /// What was last handed out about each member. Those that are reaped are forgotten, so that
@@ -94,7 +96,9 @@ pub(crate) struct MemberCoalescer {
 }
 
 impl MemberCoalescer {
-    pub(crate) const fn new(periods: Periods) -> Self {
+    /// One with which nothing waits yet.
+    #[must_use]
+    pub const fn new(periods: Periods) -> Self {
         Self {
             burst: Burst::new(periods),
             waiting: BTreeMap::new(),
@@ -104,7 +108,7 @@ impl MemberCoalescer {
 
     /// Lets an event wait. Returns it if it is to be handed out at once.
     #[must_use = "an event that comes back does not wait"]
-    pub(crate) fn push(&mut self, event: MemberEvent, now: Instant) -> Option<MemberEvent> {
+    pub fn push(&mut self, event: MemberEvent, now: Instant) -> Option<MemberEvent> {
         if self.burst.periods.off() {
             return Some(event);
         }
@@ -119,12 +123,13 @@ impl MemberCoalescer {
     }
 
     /// When to [`flush`](Self::flush), if anything waits.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
         self.burst.deadline()
     }
 
     /// Hands out what waits, if that is due: a burst for each kind.
-    pub(crate) fn flush(&mut self, now: Instant) -> Vec<MemberBurst> {
+    pub fn flush(&mut self, now: Instant) -> Vec<MemberBurst> {
         if self.burst.end(now) {
             self.drain()
         } else {
@@ -133,7 +138,7 @@ impl MemberCoalescer {
     }
 
     /// Hands out what waits, due or not; for when the node stops.
-    pub(crate) fn drain(&mut self) -> Vec<MemberBurst> {
+    pub fn drain(&mut self) -> Vec<MemberBurst> {
         self.burst.times = None;
         let mut kinds: BTreeMap<MemberEventKind, Vec<MemberEvent>> = BTreeMap::new();
         for (name, event) in core::mem::take(&mut self.waiting) {
@@ -159,7 +164,7 @@ impl MemberCoalescer {
 
 /// Coalesces user events that allow it: of each name those of the latest time count.
 #[derive(Debug, Clone)]
-pub(crate) struct UserCoalescer {
+pub struct UserCoalescer {
     burst: Burst,
     /// For each name the events of its latest time.
     waiting: BTreeMap<Arc<str>, Vec<UserEvent>>,
@@ -167,7 +172,9 @@ pub(crate) struct UserCoalescer {
 }
 
 impl UserCoalescer {
-    pub(crate) const fn new(periods: Periods) -> Self {
+    /// One with which nothing waits yet.
+    #[must_use]
+    pub const fn new(periods: Periods) -> Self {
         Self {
             burst: Burst::new(periods),
             waiting: BTreeMap::new(),
@@ -178,7 +185,7 @@ impl UserCoalescer {
     /// Lets an event wait, or drops it if one of its name that is later waits. Returns it if it
     /// is to be handed out at once.
     #[must_use = "an event that comes back does not wait"]
-    pub(crate) fn push(&mut self, event: UserEvent, now: Instant) -> Option<UserEvent> {
+    pub fn push(&mut self, event: UserEvent, now: Instant) -> Option<UserEvent> {
         if self.burst.periods.off() || !event.coalesce {
             return Some(event);
         }
@@ -200,12 +207,13 @@ impl UserCoalescer {
     }
 
     /// When to [`flush`](Self::flush), if anything waits.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
         self.burst.deadline()
     }
 
     /// Hands out what waits, if that is due, in the order of the names.
-    pub(crate) fn flush(&mut self, now: Instant) -> Vec<UserEvent> {
+    pub fn flush(&mut self, now: Instant) -> Vec<UserEvent> {
         if self.burst.end(now) {
             self.drain()
         } else {
@@ -214,7 +222,7 @@ impl UserCoalescer {
     }
 
     /// Hands out what waits, due or not; for when the node stops.
-    pub(crate) fn drain(&mut self) -> Vec<UserEvent> {
+    pub fn drain(&mut self) -> Vec<UserEvent> {
         self.burst.times = None;
         self.count = 0;
         let waiting = core::mem::take(&mut self.waiting);

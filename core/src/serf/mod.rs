@@ -8,7 +8,7 @@
 
 pub(crate) mod broadcasts;
 pub(crate) mod clock;
-pub(crate) mod coalesce;
+pub mod coalesce;
 pub(crate) mod collector;
 pub(crate) mod coordinate;
 pub(crate) mod event;

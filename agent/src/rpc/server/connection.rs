@@ -11,13 +11,13 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 
-use super::filter::EventFilter;
 use super::members::MemberFilter;
 use super::stats;
 use super::subscription::{Output, monitor, stream};
 use crate::agent::{Agent, describe_join_error};
+use crate::handler::EventFilter;
 use crate::log::{Level, UnknownLevel};
-use crate::rpc::codec::{Decode, Encode, Malformed};
+use crate::rpc::codec::{Bytes, Decode, Encode, Malformed};
 use crate::rpc::frame::{FrameReader, Limits};
 use crate::rpc::protocol::{self as msg, command, error};
 
@@ -159,7 +159,7 @@ impl Connection {
             command::STATS => self.stats().await,
             command::TAGS => self.tags().await,
             command::GET_COORDINATE => self.coordinate().await,
-            command::EVENT => self.refuse::<msg::EventRequest>("user events").await,
+            command::EVENT => self.user_event().await,
             command::QUERY => self.refuse::<msg::QueryRequest>("queries").await,
             command::RESPOND => {
                 let _: msg::RespondRequest = self.body().await?;
@@ -240,7 +240,7 @@ impl Connection {
             request.existing.join(" "),
             request.replay
         );
-        match self.agent.handle.join(&request.existing).await {
+        match self.agent.join(&request.existing, request.replay).await {
             Ok(joined) => {
                 let count = joined.contacted.len();
                 tracing::info!(target: "agent", "joined: {count} nodes");
@@ -272,13 +272,33 @@ impl Connection {
         self.reply_result(done).await
     }
 
+    async fn user_event(&mut self) -> Result<Then, Closed> {
+        let msg::EventRequest {
+            name,
+            payload,
+            coalesce,
+        } = self.body().await?;
+        let Bytes(payload) = payload.unwrap_or_default();
+        tracing::debug!(
+            target: "agent",
+            "Requesting user event send: {name}. Coalesced: {coalesce}. Payload: {:?}",
+            String::from_utf8_lossy(&payload)
+        );
+        let sent = self.agent.handle.user_event(&name, &payload, coalesce);
+        let sent = sent.await;
+        if let Err(error) = &sent {
+            tracing::warn!(target: "agent", "failed to send user event: {error}");
+        }
+        self.reply_result(sent).await
+    }
+
     async fn stream(&mut self) -> Result<Then, Closed> {
         let request: msg::StreamRequest = self.body().await?;
         let seq = self.header.seq;
         if self.subscriptions.contains_key(&seq) {
             return self.reply(error::STREAM_EXISTS).await;
         }
-        let Some(filter) = EventFilter::parse(&request.filter) else {
+        let Ok(filters) = EventFilter::parse_list(&request.filter) else {
             return self.reply(error::INVALID_FILTER).await;
         };
         if let Some(full) = self.full() {
@@ -287,7 +307,7 @@ impl Connection {
         let events = self.agent.events.subscribe();
         self.reply("").await?;
         let output = self.output.clone();
-        self.subscribe(|stop| stream(seq, filter, events, output, stop));
+        self.subscribe(|stop| stream(seq, filters, events, output, stop));
         Ok(Then::Continue)
     }
 

@@ -5,7 +5,6 @@
 //! reader. A client that stalls or sends garbage loses its own connection and nothing else.
 
 mod connection;
-mod filter;
 mod members;
 mod stats;
 mod subscription;

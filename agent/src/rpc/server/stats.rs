@@ -31,8 +31,8 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
     ]);
     let serf = section(&[
         ("encrypted", &false),
-        ("event_queue", &0),
-        ("event_time", &0),
+        ("event_queue", &node.queued_events),
+        ("event_time", &node.event_time),
         ("failed", &node.failed),
         ("health_score", &node.health_score),
         ("intent_queue", &node.queued_broadcasts),
@@ -45,7 +45,7 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
     let name = local.name().as_str();
     Ok([
         ("agent", section(&[("name", &name)])),
-        ("event_handlers", BTreeMap::new()),
+        ("event_handlers", agent.handlers.list()),
         ("runtime", runtime),
         ("serf", serf),
         ("tags", local.tags()),

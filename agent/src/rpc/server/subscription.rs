@@ -8,11 +8,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Mutex, broadcast, oneshot};
 
-use super::filter::EventFilter;
-use crate::agent::AgentEvent;
+use crate::event::AgentEvent;
+use crate::handler::EventFilter;
 use crate::log::{Level, Line};
-use crate::rpc::codec::Encode;
-use crate::rpc::protocol::{LogRecord, Member, MemberEventRecord, response};
+use crate::rpc::codec::{Bytes, Encode};
+use crate::rpc::protocol::{LogRecord, Member, MemberEventRecord, UserEventRecord, response};
 
 /// How long a client may take none of what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,21 +56,35 @@ impl Output {
 /// Sends the events that pass the filter until told to stop.
 pub(super) async fn stream(
     seq: u64,
-    filter: EventFilter,
+    filters: Vec<EventFilter>,
     mut events: broadcast::Receiver<Arc<AgentEvent>>,
     output: Output,
     mut stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     while let Some(event) = next(&mut events, &mut stop, "event").await {
-        if !filter.passes(&event) {
+        if !filters.iter().any(|filter| filter.passes(&event)) {
             continue;
         }
-        let AgentEvent::Member { kind, members } = &*event;
-        let record = MemberEventRecord {
-            event: kind.to_string(),
-            members: members.iter().map(Member::from).collect(),
-        };
-        output.send(seq, "", Some(&record)).await?;
+        match &*event {
+            AgentEvent::Member { kind, members } => {
+                let record = MemberEventRecord {
+                    event: kind.to_string(),
+                    members: members.iter().map(Member::from).collect(),
+                };
+                output.send(seq, "", Some(&record)).await?;
+            }
+            AgentEvent::User(user) => {
+                let payload = &user.payload;
+                let record = UserEventRecord {
+                    event: event.kind().to_owned(),
+                    ltime: user.ltime.get(),
+                    name: user.name.to_string(),
+                    payload: (!payload.is_empty()).then(|| Bytes(payload.to_vec())),
+                    coalesce: user.coalesce,
+                };
+                output.send(seq, "", Some(&record)).await?;
+            }
+        }
     }
     Ok(())
 }
