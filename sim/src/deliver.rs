@@ -159,6 +159,15 @@ impl World {
                     self.views_changed |= matches!(event, Event::Member(_));
                     self.observe(node, What::Event(&event));
                 }
+                Action::Answer { query, answer } => {
+                    self.trace.add(Entry::Answer, now, node, query.id.into());
+                    self.hosts[node].answers.push((query, answer));
+                }
+                Action::QueryEnded { query, summary } => {
+                    self.trace
+                        .add(Entry::QueryEnded, now, node, query.id.into());
+                    self.hosts[node].ended_queries.push((query, summary));
+                }
                 Action::Done { id, outcome } => {
                     self.trace.add(Entry::Done, now, node, id.as_u64());
                     if let Outcome::Join { contacted, .. } = &outcome {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serf_core::{CommandId, Identity, Instant, Node, Outcome, Params, StreamId};
+use serf_core::{
+    Answer, CommandId, Identity, Instant, Node, Outcome, Params, QueryKey, QuerySummary, StreamId,
+};
 
 use crate::event::Occurrence;
 use crate::stream::{ConnectionId, Side};
@@ -78,6 +80,8 @@ pub(crate) struct Host {
     pub(crate) backlog_datagrams: usize,
     /// How each command ended, in the order of the ends.
     pub(crate) outcomes: Vec<(CommandId, Outcome)>,
+    pub(crate) answers: Vec<(QueryKey, Answer)>,
+    pub(crate) ended_queries: Vec<(QueryKey, QuerySummary)>,
     /// Whom to ask again if a join reaches nobody.
     pub(crate) seeds: Vec<usize>,
     /// True from the command to leave until the node has left.
@@ -105,6 +109,8 @@ impl Host {
             backlog: VecDeque::new(),
             backlog_datagrams: 0,
             outcomes: Vec::new(),
+            answers: Vec::new(),
+            ended_queries: Vec::new(),
             seeds: Vec::new(),
             leaving: false,
             usage: Usage::default(),

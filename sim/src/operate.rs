@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serf_core::{CommandError, CommandId, Instant, Node, Params, Tags};
+use serf_core::{
+    CommandError, CommandId, Instant, LamportTime, Node, Params, QueryKey, QueryParams,
+    RespondError, Tags,
+};
 
 use crate::check::What;
 use crate::event::{Occurrence, Op};
@@ -134,6 +137,54 @@ impl World {
         self.command(node, 8, |it, now| it.set_tags(tags, now))
     }
 
+    /// Has a node send an event to all.
+    ///
+    /// # Errors
+    /// Those of [`Node::user_event`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn user_event(
+        &mut self,
+        node: usize,
+        name: &str,
+        payload: &[u8],
+        coalesce: bool,
+    ) -> Result<LamportTime, CommandError> {
+        self.command(node, 9, |it, now| {
+            it.user_event(name, payload, coalesce, now)
+        })
+    }
+
+    /// Has a node ask all, or some; see [`World::answers`].
+    ///
+    /// # Errors
+    /// Those of [`Node::query`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn query(
+        &mut self,
+        node: usize,
+        name: &str,
+        payload: &[u8],
+        params: &QueryParams,
+    ) -> Result<QueryKey, CommandError> {
+        self.command(node, 10, |it, now| it.query(name, payload, params, now))
+    }
+
+    /// Has a node answer a query.
+    ///
+    /// # Errors
+    /// Those of [`Node::respond`], and [`RespondError::PastDeadline`] if the node does not run.
+    pub fn respond(
+        &mut self,
+        node: usize,
+        query: QueryKey,
+        payload: &[u8],
+    ) -> Result<(), RespondError> {
+        let mut result = Err(RespondError::PastDeadline);
+        let _ = self.command(node, 11, |it, now| {
+            result = it.respond(query, payload, now);
+            Ok(())
+        });
+        result
+    }
+
     // The network.
 
     /// Replaces all links except those set by [`World::set_link`].
@@ -209,12 +260,12 @@ impl World {
         }
     }
 
-    fn command(
+    fn command<T>(
         &mut self,
         node: usize,
         number: u64,
-        run: impl FnOnce(&mut Node, Instant) -> Result<CommandId, CommandError>,
-    ) -> Result<CommandId, CommandError> {
+        run: impl FnOnce(&mut Node, Instant) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let now = self.now;
         let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
         let id = run(running, now)?;

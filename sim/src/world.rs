@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool};
+use serf_core::{
+    Answer, CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool,
+    QueryKey, QuerySummary,
+};
 
 use crate::builder::Builder;
 use crate::check::Truth;
@@ -159,6 +162,21 @@ impl World {
     /// The indices of the running nodes.
     pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter(|node| self.state(*node) == State::Running)
+    }
+
+    /// What has come back to a node's query so far.
+    pub fn answers(&self, node: usize, query: QueryKey) -> impl Iterator<Item = &Answer> {
+        let answers = self.hosts[node].answers.iter();
+        answers.filter_map(move |(key, answer)| (*key == query).then_some(answer))
+    }
+
+    /// What came back to a node's query in all, once it is over.
+    #[must_use]
+    pub fn query_summary(&self, node: usize, query: QueryKey) -> Option<QuerySummary> {
+        let mut ended = self.hosts[node].ended_queries.iter().rev();
+        ended
+            .find(|(key, _)| *key == query)
+            .map(|(_, summary)| *summary)
     }
 
     /// How a command of a node ended, if it has.
