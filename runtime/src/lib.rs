@@ -15,12 +15,14 @@ mod clock;
 mod command;
 mod driver;
 mod error;
+mod event_loop;
 mod events;
 pub mod files;
 mod handle;
 mod options;
 mod sockets;
 mod stats;
+mod streams;
 
 pub use address::AddressError;
 pub use error::{BindError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
