@@ -117,7 +117,7 @@ impl adapter::Stream for Stream {
         }
     }
 
-    fn finish(&self) -> io::Result<()> {
+    async fn finish(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Write)
     }
 }

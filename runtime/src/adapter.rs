@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant as SystemInstant;
@@ -144,10 +144,7 @@ pub trait Stream {
     fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>>;
 
     /// Tells the peer that nothing more will be written.
-    ///
-    /// # Errors
-    /// What the system said.
-    fn finish(&self) -> io::Result<()>;
+    fn finish(&self) -> impl Future<Output = io::Result<()>>;
 }
 
 /// A timer that is set anew again and again.
@@ -183,6 +180,16 @@ impl Resolver {
     /// in any executor: handles are used from anywhere.
     pub fn new(start: impl Fn(String, u16) -> Resolving + Send + Sync + 'static) -> Self {
         Self(Arc::new(start))
+    }
+
+    /// The system's resolver, in a thread of a pool that shrinks again. For runtimes that have
+    /// none of their own.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(|name, port| {
+            let found = move || (name, port).to_socket_addrs().map(Iterator::collect);
+            Box::pin(blocking::unblock(found))
+        })
     }
 
     pub(crate) fn resolve(&self, name: String, port: u16) -> Resolving {

@@ -424,7 +424,7 @@ async fn copy<R: Runtime>(
                 }
             }
         }
-        socket.finish()
+        socket.finish().await
     };
     let mut writing = pin!(writing);
     // True if reading ended first.
