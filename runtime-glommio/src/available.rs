@@ -11,6 +11,9 @@ use rustix::io::Errno;
 /// What glommio asks for before it opens a ring.
 const MEMLOCK: u64 = 512 * 1024;
 
+/// What is plenty for the executors of a whole machine, where all together are limited.
+const MEMLOCK_OF_ALL: u64 = 64 * 1024 * 1024;
+
 /// The setting by which an administrator switches io_uring off.
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
 
@@ -71,19 +74,19 @@ pub enum Unavailable {
 /// # Errors
 /// Says what is in the way and how to change it.
 pub fn check() -> Result<(), Unavailable> {
-    let (limit, _) = Resource::MEMLOCK.get().map_err(Unavailable::Other)?;
-    if limit < MEMLOCK {
-        return Err(Unavailable::MemLock {
-            limit,
-            needed: MEMLOCK,
-        });
-    }
     let ring = IoUring::new(2).map_err(explain)?;
     let mut probe = Probe::new();
     let probed = ring.submitter().register_probe(&mut probe);
     if probed.is_err() || !probe.is_supported(opcode::Recv::CODE) {
         // They came together, with Linux 5.6, the probe among them.
         return Err(lacks("the network operations of io_uring"));
+    }
+    let (limit, _) = Resource::MEMLOCK.get().map_err(Unavailable::Other)?;
+    if limit < MEMLOCK {
+        return Err(Unavailable::MemLock {
+            limit,
+            needed: MEMLOCK,
+        });
     }
     Ok(())
 }
@@ -112,11 +115,11 @@ fn explain(error: io::Error) -> Unavailable {
         Some(Errno::NOSYS) => lacks("io_uring"),
         // Before Linux 5.12, rings count as locked memory of the user.
         Some(Errno::NOMEM) => match Resource::MEMLOCK.get() {
-            Ok((limit, _)) => Unavailable::MemLock {
+            Ok((limit, _)) if limit < MEMLOCK_OF_ALL => Unavailable::MemLock {
                 limit,
-                needed: limit.saturating_mul(4).max(MEMLOCK),
+                needed: MEMLOCK_OF_ALL,
             },
-            Err(_) => Unavailable::Other(error),
+            _ => Unavailable::Other(error),
         },
         _ => Unavailable::Other(error),
     }
