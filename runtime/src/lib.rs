@@ -15,6 +15,7 @@ mod clock;
 mod command;
 mod driver;
 mod error;
+mod event_loop;
 mod events;
 pub mod files;
 mod handle;
@@ -22,6 +23,7 @@ mod options;
 mod query;
 mod sockets;
 mod stats;
+mod streams;
 
 pub use address::AddressError;
 pub use error::{
