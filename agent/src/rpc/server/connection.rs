@@ -136,6 +136,7 @@ impl Connection {
 
     async fn evaluate(&mut self) -> Result<Then, Closed> {
         let name = self.header.command.clone();
+        self.agent.telemetry.count("agent.ipc.command");
         if name != command::HANDSHAKE && !self.shaken_hands {
             self.reply(error::HANDSHAKE_REQUIRED).await?;
             return Err(Closed::Request(error::HANDSHAKE_REQUIRED.to_owned()));
@@ -160,6 +161,7 @@ impl Connection {
             command::TAGS => self.tags().await,
             command::GET_COORDINATE => self.coordinate().await,
             command::EVENT => self.user_event().await,
+            command::WHY => self.why().await,
             command::QUERY => self.refuse::<msg::QueryRequest>("queries").await,
             command::RESPOND => {
                 let _: msg::RespondRequest = self.body().await?;
@@ -380,18 +382,24 @@ impl Connection {
 
     async fn tags(&mut self) -> Result<Then, Closed> {
         let request: msg::TagsRequest = self.body().await?;
-        let _changing = self.agent.tags.lock().await;
-        let local = match self.agent.handle.local().await {
-            Ok(local) => local,
-            Err(stopped) => return self.reply(&stopped.to_string()).await,
-        };
-        let mut tags = local.tags();
-        for key in request.delete_tags.unwrap_or_default() {
-            tags.remove(&key);
-        }
-        tags.extend(request.tags);
-        let done = self.agent.handle.set_tags(tags).await;
+        let delete = request.delete_tags.unwrap_or_default();
+        let done = self.agent.change_tags(request.tags, &delete).await;
         self.reply_result(done).await
+    }
+
+    async fn why(&mut self) -> Result<Then, Closed> {
+        let msg::WhyRequest { node } = self.body().await?;
+        match self.agent.handle.members().await {
+            Ok(members) => {
+                let member = members.iter().find(|member| member.name().as_str() == node);
+                let response = msg::WhyResponse {
+                    status: member.map_or_else(String::new, |member| member.status().to_string()),
+                    history: self.agent.stories.of(&node),
+                };
+                self.reply_with("", &response).await
+            }
+            Err(stopped) => self.reply(&stopped.to_string()).await,
+        }
     }
 
     async fn coordinate(&mut self) -> Result<Then, Closed> {

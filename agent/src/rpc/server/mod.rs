@@ -44,6 +44,7 @@ pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>) {
             continue;
         };
         tracing::info!(target: "agent.ipc", "Accepted client: {peer}");
+        agent.telemetry.count("agent.ipc.accept");
         let agent = Arc::clone(&agent);
         tokio::spawn(async move {
             if let Err(reason) = Connection::new(stream, agent).run().await {
