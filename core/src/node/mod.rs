@@ -530,6 +530,17 @@ impl Node {
         self.rumours.len()
     }
 
+    /// How many intents, queries and user events wait to be spread; at most 4,096 of each.
+    #[must_use]
+    pub fn queued_messages(&self) -> [usize; 3] {
+        let queues = &self.queues;
+        [
+            queues.intents.len(),
+            queues.queries.len(),
+            queues.events.len(),
+        ]
+    }
+
     /// How the queues of what is to be spread are doing. Looks at every message in them.
     #[must_use]
     pub fn queues(&self) -> QueueReport {

@@ -128,6 +128,10 @@ impl<T: Broadcast> Broadcasts<T> {
         self.by_subject.get(subject).map(|&(told, _)| told)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
