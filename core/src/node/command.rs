@@ -33,6 +33,8 @@ pub(super) struct Join {
     id: CommandId,
     /// Deliver the user events of the past, too.
     replay: bool,
+    /// One seed is enough.
+    one_is_enough: bool,
     /// Seeds still to be dialled, last one first.
     waiting: Vec<SocketAddr>,
     dialling: usize,
@@ -47,7 +49,7 @@ impl Node {
     /// # Errors
     /// The node is leaving; no seeds, or more than 1,024; more than 256 joins under way.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) -> Result<CommandId, CommandError> {
-        self.begin_join(seeds, false, now)
+        self.begin_join(seeds, false, false, now)
     }
 
     /// Like [`join`](Self::join), and delivers the recent user events of the cluster that is
@@ -60,7 +62,16 @@ impl Node {
         seeds: &[SocketAddr],
         now: Instant,
     ) -> Result<CommandId, CommandError> {
-        self.begin_join(seeds, true, now)
+        self.begin_join(seeds, true, false, now)
+    }
+
+    /// Joins through the first of `seeds` that answers, and delivers what was missed.
+    pub(super) fn begin_rejoin(
+        &mut self,
+        seeds: &[SocketAddr],
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
+        self.begin_join(seeds, true, true, now)
     }
 
     /// True while a join is under way that ignores the user events of the past.
@@ -72,6 +83,7 @@ impl Node {
         &mut self,
         seeds: &[SocketAddr],
         replay: bool,
+        one_is_enough: bool,
         now: Instant,
     ) -> Result<CommandId, CommandError> {
         self.advance(now);
@@ -95,6 +107,7 @@ impl Node {
         self.joins.push(Join {
             id,
             replay,
+            one_is_enough,
             waiting,
             dialling: 0,
             contacted: Vec::new(),
@@ -130,7 +143,12 @@ impl Node {
         let join = &mut self.joins[index];
         join.dialling -= 1;
         match result {
-            Ok(()) => join.contacted.push(seed),
+            Ok(()) => {
+                join.contacted.push(seed);
+                if join.one_is_enough {
+                    join.waiting.clear();
+                }
+            }
             Err(failure) => join.failed.push((seed, failure)),
         }
         if join.dialling > 0 || !join.waiting.is_empty() {

@@ -8,6 +8,7 @@
 //! - [`user_event`]: what applications tell all members, [`query`]: what they ask them.
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
+//! - [`restore`]: going on after a restart.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
 mod command;
@@ -20,6 +21,7 @@ mod outbox;
 mod output;
 mod probe;
 mod query;
+mod restore;
 mod spread;
 mod state;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod intents;
 mod lifeguard;
 mod merging;
 mod queries;
+mod restarts;
 mod stories;
 
 use alloc::collections::{BTreeMap, BTreeSet};
