@@ -314,10 +314,12 @@ fn who_missed_its_forced_leave_hears_of_it_from_those_it_speaks_to() {
 #[test]
 fn a_member_repeats_its_word_to_whoever_holds_an_older_one() {
     let mut cluster = Cluster::joined(2, Config::lan());
-    let intent = cluster.nodes[1].local().intent();
+    cluster.hear(1, leave("node-1", 60, false));
     cluster.run(30 * SECOND);
     assert!(cluster.is_quiet());
-    cluster.hear(1, leave("node-1", intent.ltime().get() - 1, false));
+    let intent = cluster.nodes[0].member("node-1").expect("known").intent();
+    assert_eq!(intent, Intent::join(LamportTime::new(61)));
+    cluster.hear(1, leave("node-1", 60, false));
     assert_eq!(cluster.nodes[1].queues().intents.depth, 1);
     assert_eq!(cluster.nodes[1].local().intent(), intent);
 }
