@@ -181,7 +181,8 @@ impl Sealer {
     }
 
     /// Opens a packet, whose label has been removed, in place. If it cannot be opened it is as it
-    /// was: whoever accepts packets that are not sealed can go on with it.
+    /// was: whoever accepts packets that are not sealed can go on with it. Only
+    /// [`SealError::Padding`] means that it was opened, and was none.
     ///
     /// # Errors
     /// See [`SealError`].
@@ -346,7 +347,8 @@ pub enum SealError {
     Version(u8),
     /// Sealed with another key or for another cluster, or changed on the way.
     NoKey,
-    /// Opened, but padded in a way that cannot be.
+    /// Opened, but padded in a way that cannot be. The version is not sealed with the rest, so that
+    /// this may be a packet of version 1 whose first byte was changed.
     Padding,
 }
 

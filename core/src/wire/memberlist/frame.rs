@@ -111,15 +111,17 @@ impl Stage {
                 kind => return Err(Stop::Broken(MessageError::Unknown { kind })),
             },
             Self::Header(kind) => {
-                let mut ahead = *reader;
-                match (read_header(*kind, &mut ahead), reader.rest().len()) {
-                    (Err(Fault::Short { .. }), MAX_HEADER..) => return Err(Fault::Malformed.into()),
-                    (result, _) => {
-                        let stage = result?;
-                        *reader = ahead;
-                        stage
+                let rest = reader.rest();
+                let window = &rest[..rest.len().min(MAX_HEADER)];
+                let mut ahead = Reader::new(window);
+                let stage = match read_header(*kind, &mut ahead) {
+                    Err(Fault::Short { .. }) if window.len() == MAX_HEADER => {
+                        return Err(Fault::Malformed.into());
                     }
-                }
+                    result => result?,
+                };
+                reader.take((window.len() - ahead.rest().len()) as u64)?;
+                stage
             }
             Self::Values(skip, bytes) => match skip.advance(reader) {
                 Err(Fault::Short { missing }) => {

@@ -128,6 +128,15 @@ fn padding_is_checked() {
 }
 
 #[test]
+fn a_packet_whose_version_was_changed_is_refused() {
+    let sealer = sealer(&[key(1, 16)]);
+    let mut packet = sealed_packet(&sealer, b"hello", &Label::none());
+    packet[0] = PADDED_VERSION;
+    let opened = sealer.open_packet(&mut packet, &Label::none());
+    assert_eq!(opened, Err(SealError::Padding));
+}
+
+#[test]
 fn a_sealer_is_not_printed() {
     let sealer = sealer(&[key(1, 16), key(2, 32)]);
     assert_eq!(format!("{sealer:?}"), "Sealer(2 keys)");
