@@ -14,8 +14,8 @@ use crate::serf::intent::Intent;
 mod serf;
 
 pub use serf::{
-    Clocks, Filter, Filters, JoinIntent, LeaveIntent, MemberTime, Query, QueryResponse, Relay,
-    SerfMessage, StateEntry, UserEvent,
+    Clocks, Filter, Filters, JoinIntent, LeaveIntent, MemberTime, Names, Query, QueryResponse,
+    Relay, SerfMessage, StateEntry, UserEvent,
 };
 
 /// A member's name as it came over the network: any bytes at all.
@@ -181,6 +181,11 @@ pub enum StreamMessage<'a> {
     Ack(Ack<'a>),
     /// Everything the sender knows; the receiver answers with the same.
     Sync(Sync<'a>),
+    /// What Serf adds to the membership. Nobody sends that over a stream of their own accord, but
+    /// applications of the reference system's library can.
+    Serf(SerfMessage<'a>),
+    /// The receiver of a stream will not answer it; why, in words for people.
+    Refusal(&'a str),
 }
 
 /// A full state exchange (push/pull), readable one entry at a time.
@@ -193,7 +198,7 @@ pub struct Sync<'a> {
     pub versions: VersionRange,
     /// How many entries there are.
     pub count: u32,
-    /// The encoded entries; [`SyncEntries`](crate::wire::native::SyncEntries) iterates over them.
+    /// The encoded entries; `SyncEntries` of the wire on which they came iterates over them.
     pub entries: &'a [u8],
     /// What the layer above adds.
     pub user_state: &'a [u8],

@@ -32,9 +32,34 @@ const RELAY_SINCE: u8 = 5;
 #[derive(Debug, Clone)]
 pub(super) struct QueryNews {
     query: Query,
-    filters: Arc<[u8]>,
+    filters: KeptFilters,
     flags: QueryFlags,
     relay_factor: u8,
+}
+
+/// Filters in the form in which they came.
+#[derive(Debug, Clone)]
+enum KeptFilters {
+    Native(Arc<[u8]>),
+    Memberlist(Arc<[u8]>),
+}
+
+impl From<Filters<'_>> for KeptFilters {
+    fn from(filters: Filters<'_>) -> Self {
+        match filters {
+            Filters::Native(bytes) => Self::Native(bytes.into()),
+            Filters::Memberlist(bytes) => Self::Memberlist(bytes.into()),
+        }
+    }
+}
+
+impl KeptFilters {
+    fn borrow(&self) -> Filters<'_> {
+        match self {
+            Self::Native(bytes) => Filters::Native(bytes),
+            Self::Memberlist(bytes) => Filters::Memberlist(bytes),
+        }
+    }
 }
 
 impl Broadcast for QueryNews {
@@ -49,7 +74,7 @@ impl QueryNews {
     fn new(query: &message::Query<'_>) -> Self {
         Self {
             query: Query::from(query),
-            filters: Arc::from(query.filters.0),
+            filters: KeptFilters::from(query.filters),
             flags: query.flags,
             relay_factor: query.relay_factor,
         }
@@ -62,7 +87,7 @@ impl QueryNews {
             id: query.key.id,
             source: query.source,
             source_name: query.source_name.as_ref().map_or("".into(), RawName::from),
-            filters: Filters(&self.filters),
+            filters: self.filters.borrow(),
             flags: self.flags,
             relay_factor: self.relay_factor,
             timeout: query.timeout,
@@ -136,7 +161,7 @@ impl Node {
             id: self.query_rng.next_u32() >> 1,
             source: self.own_record().profile.addr,
             source_name: (&own_name).into(),
-            filters: Filters(&filters),
+            filters: Filters::Native(&filters),
             flags: params.flags(),
             relay_factor: params.relay_factor,
             timeout: params

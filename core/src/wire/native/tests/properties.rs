@@ -114,7 +114,7 @@ impl Parts {
                 id,
                 source: self.addrs[0],
                 source_name: (&**a).into(),
-                filters: Filters(&self.bytes),
+                filters: Filters::Native(&self.bytes),
                 flags: QueryFlags::from_bits(id),
                 relay_factor: self.versions[0],
                 timeout: Duration::from_nanos(self.ltime),
