@@ -21,7 +21,16 @@ use crate::harness::{
 #[macro_export]
 macro_rules! conformance {
     ($runtime:ty) => {
-        $crate::conformance!(@each $runtime:
+        $crate::conformance!(@each $runtime, trouble:
+            a_stream_that_stalls_is_given_up_by_both_sides
+            a_stream_that_is_cut_fails_at_once_and_the_next_works
+            a_large_state_is_exchanged_both_ways
+            a_peer_that_does_not_read_is_dropped
+            a_node_starts_and_joins_under_a_flood_of_datagrams
+            a_handler_that_blocks_holds_up_nobody_and_misses_nothing
+            what_was_meant_for_a_node_that_is_gone_does_no_harm
+        );
+        $crate::conformance!(@each $runtime, conformance:
             a_lone_node_knows_itself
             two_nodes_see_each_other
             news_of_a_third_node_spreads_by_gossip
@@ -56,13 +65,14 @@ macro_rules! conformance {
             idle_connections_do_not_lock_others_out
             a_node_at_rest_sleeps
             calls_from_many_tasks_are_all_answered
+            // Queries: here, as soon as handles have them.
         );
     };
-    (@each $runtime:ty: $($test:ident)*) => {
+    (@each $runtime:ty, $part:ident: $($test:ident)*) => {
         $(
             #[test]
             fn $test() {
-                <$runtime as $crate::Runtime>::run($crate::conformance::$test::<$runtime>());
+                <$runtime as $crate::Runtime>::run($crate::$part::$test::<$runtime>());
             }
         )*
     };

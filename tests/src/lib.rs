@@ -9,6 +9,9 @@
 
 pub mod conformance;
 mod harness;
+mod populous;
+mod proxy;
 pub mod runtimes;
+pub mod trouble;
 
 pub use harness::{Runtime, eventually, loopback, options, within};
