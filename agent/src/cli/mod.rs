@@ -164,7 +164,9 @@ fn main<C: Run>(args: &[String]) -> ExitCode {
 pub fn describe() -> clap::Command {
     let commands = COMMANDS.iter().map(|entry| {
         let command = (entry.describe)().name(entry.name);
-        command.about(entry.about).disable_help_flag(true)
+        let long = command.get_about().cloned().unwrap_or_default();
+        let command = command.about(entry.about).long_about(long);
+        command.disable_help_flag(true)
     });
     clap::Command::new("serf")
         .about("Cluster membership, failure detection and events by gossip")
