@@ -25,6 +25,9 @@ pub(crate) use output::{complain, fail, say};
 
 /// One command of the command line.
 pub(crate) trait Run: CommandFactory + FromArgMatches {
+    /// Whether it takes no notice of its arguments, whatever they are.
+    const IGNORES_ARGUMENTS: bool = false;
+
     /// Carries it out. `Err` is printed and means exit code 1.
     fn run(self) -> impl Future<Output = Result<ExitCode, Failure>>;
 }
@@ -117,6 +120,7 @@ pub fn run(args: &[String]) -> ExitCode {
 }
 
 fn main<C: Run>(args: &[String]) -> ExitCode {
+    let args = if C::IGNORES_ARGUMENTS { &[] } else { args };
     let parsed = flags::parse(C::command(), args).and_then(|matches| {
         C::from_arg_matches(&matches).map_err(|error| flags::FlagError::Invalid(error.to_string()))
     });
