@@ -119,11 +119,25 @@ impl Telemetry {
             ("members_alive", gauge(node.alive)),
             ("members_failed", gauge(node.failed)),
             ("members_left", gauge(node.left)),
-            ("queued_broadcasts", gauge(node.queued_broadcasts)),
-            ("queued_events", gauge(node.queued_events)),
             ("subscribers", gauge(node.subscribers)),
         ] {
             add(name, value);
+        }
+        for (queue, stats) in [
+            ("members", node.queues.members),
+            ("intents", node.queues.intents),
+            ("queries", node.queues.queries),
+            ("events", node.queues.events),
+        ] {
+            for (name, value) in [
+                ("queue_depth", gauge(stats.depth)),
+                ("queue_age_seconds", Value::Gauge(stats.age.as_secs_f64())),
+                ("queue_displaced", Value::Counter(stats.displaced)),
+            ] {
+                let label = Some(("queue", queue.to_owned()));
+                let key = Key { name, label };
+                readings.push(Reading { key, value });
+            }
         }
         let own = self.own.lock().expect("nothing panics with this lock");
         readings.extend(own.iter().map(|(key, value)| Reading {

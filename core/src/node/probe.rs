@@ -27,6 +27,7 @@ const STREAM_PING_SINCE: u8 = 3;
 pub(super) struct Probe {
     seq: u32,
     slot: Slot,
+    sent: Instant,
     /// When it fails, if nothing is heard.
     end: Instant,
     /// The direct ping was not answered in time, and helpers have been asked.
@@ -81,6 +82,7 @@ impl Node {
         self.probe = Some(Probe {
             seq,
             slot,
+            sent: self.now,
             end: self.now + interval,
             indirect: false,
             nacks_expected: 0,
@@ -236,6 +238,7 @@ impl Node {
             seq: ping.seq,
             to,
             told,
+            forwarded: false,
         });
     }
 
@@ -283,9 +286,10 @@ impl Node {
             .as_ref()
             .is_some_and(|probe| probe.seq == ack.seq)
         {
-            let probe = self.take_probe();
-            if probe.is_some_and(|probe| probe.indirect) {
-                self.counters.probes_saved_by_helpers += 1;
+            match self.take_probe() {
+                Some(probe) if probe.indirect => self.counters.probes_saved_by_helpers += 1,
+                Some(probe) => self.learn_distance(probe.slot, probe.sent, ack.payload),
+                None => {}
             }
             self.adjust_health(-1);
         } else if let Some(helper) = self.helper_probes.remove(&ack.seq) {
@@ -293,6 +297,7 @@ impl Node {
                 seq: helper.seq,
                 to: helper.requester,
                 told: None,
+                forwarded: true,
             });
         } else {
             self.counters.dropped_stale_acks += 1;

@@ -6,6 +6,7 @@
 //! displaces the older, which bounds the queue by the member table.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -13,6 +14,7 @@ use hashbrown::hash_table as table;
 
 use crate::member::Name;
 use crate::swim::table::Slot;
+use crate::time::Instant;
 
 /// One thing to tell about one member.
 #[derive(Debug, Clone)]
@@ -45,6 +47,7 @@ const MAX_MISSES: u32 = 8;
 #[derive(Debug, Clone)]
 struct Entry {
     rumour: Rumour,
+    queued: Instant,
     transmits: u32,
     prev: Index,
     next: Index,
@@ -82,7 +85,7 @@ fn hash(subject: Slot) -> u64 {
 
 impl Rumours {
     /// Queues a rumour, displacing an earlier one about the same member.
-    pub(crate) fn push(&mut self, rumour: Rumour) {
+    pub(crate) fn push(&mut self, rumour: Rumour, now: Instant) {
         let entries = &self.entries;
         let key = hash(rumour.subject);
         let same = |&other: &Index| entries[other as usize].rumour.subject == rumour.subject;
@@ -91,13 +94,14 @@ impl Rumours {
             table::Entry::Occupied(found) => {
                 let index = *found.get();
                 self.unlink(index);
-                self.entries[index as usize].rumour = rumour;
+                let entry = &mut self.entries[index as usize];
+                (entry.rumour, entry.queued) = (rumour, now);
                 index
             }
             table::Entry::Vacant(vacant) => {
                 let index = self.free.pop().unwrap_or(entries.len() as Index);
                 vacant.insert(index);
-                self.occupy(index, rumour);
+                self.occupy(index, rumour, now);
                 index
             }
         };
@@ -111,6 +115,21 @@ impl Rumours {
         };
         self.unlink(index);
         true
+    }
+
+    /// How often the others have been told of `subject` so far; `None` if that is over.
+    pub(crate) fn told(&self, subject: Slot) -> Option<u32> {
+        let entry = |&index: &Index| &self.entries[index as usize];
+        let same = |index: &Index| entry(index).rumour.subject == subject;
+        let found = self.by_subject.find(hash(subject), same)?;
+        Some(entry(found).transmits)
+    }
+
+    /// For how long the rumour has waited that has waited longest.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        let entry = |&index: &Index| &self.entries[index as usize];
+        let oldest = self.by_subject.iter().map(|it| entry(it).queued).min();
+        oldest.map_or(Duration::ZERO, |queued| now.since(queued))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -179,11 +198,12 @@ impl Rumours {
     }
 
     /// Puts a rumour into a place that is free, or next after the last.
-    fn occupy(&mut self, index: Index, rumour: Rumour) {
+    fn occupy(&mut self, index: Index, rumour: Rumour, queued: Instant) {
         match self.entries.get_mut(index as usize) {
-            Some(entry) => entry.rumour = rumour,
+            Some(entry) => (entry.rumour, entry.queued) = (rumour, queued),
             None => self.entries.push(Entry {
                 rumour,
+                queued,
                 transmits: 0,
                 prev: NONE,
                 next: NONE,

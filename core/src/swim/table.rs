@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use crate::member::Profile;
 use crate::message::RawName;
+use crate::serf::intent::Intent;
 use crate::swim::census::Census;
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
@@ -157,9 +158,15 @@ impl Table {
         }
     }
 
-    pub(crate) fn set_leaving(&mut self, slot: Slot, leaving: bool) {
+    /// Takes over the latest word on whether a member stays, noting the time if its status is
+    /// another one now.
+    pub(crate) fn set_intent(&mut self, slot: Slot, intent: Intent, now: Instant) {
         if let Some(record) = self.get_mut(slot) {
-            record.set_leaving(leaving);
+            let before = record.status();
+            record.intent = intent;
+            if record.status() != before {
+                record.set_state(record.state(), now);
+            }
         }
     }
 

@@ -41,10 +41,10 @@ fn packet(
 #[test]
 fn least_sent_come_first_and_newest_first_among_them() {
     let mut queue = Rumours::default();
-    queue.push(alive(1));
-    queue.push(alive(2));
+    queue.push(alive(1), Instant::ZERO);
+    queue.push(alive(2), Instant::ZERO);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [2, 1]);
-    queue.push(alive(3));
+    queue.push(alive(3), Instant::ZERO);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 2]);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 1]);
 }
@@ -52,7 +52,7 @@ fn least_sent_come_first_and_newest_first_among_them() {
 #[test]
 fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
     let mut queue = Rumours::default();
-    queue.push(alive(9));
+    queue.push(alive(9), Instant::ZERO);
     assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
     assert_eq!(queue.take_finished(), None);
     assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
@@ -64,12 +64,13 @@ fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
 #[test]
 fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
     let mut queue = Rumours::default();
-    queue.push(alive(1));
+    queue.push(alive(1), Instant::ZERO);
     packet(&mut queue, 3, 100, |_| 10);
-    queue.push(Rumour {
+    let newer = Rumour {
         incarnation: 2,
         ..alive(1)
-    });
+    };
+    queue.push(newer, Instant::ZERO);
     assert_eq!(queue.len(), 1);
     let mut told = vec![];
     for _ in 0..5 {
@@ -85,7 +86,7 @@ fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
 fn what_does_not_fit_lets_shorter_ones_pass_and_goes_out_in_the_next_packet() {
     let mut queue = Rumours::default();
     for subject in [1, 2, 3] {
-        queue.push(alive(subject));
+        queue.push(alive(subject), Instant::ZERO);
     }
     let len = |subject| if subject == 2 { 90 } else { 30 };
     assert_eq!(packet(&mut queue, 9, 100, len), [3, 1]);
@@ -95,8 +96,8 @@ fn what_does_not_fit_lets_shorter_ones_pass_and_goes_out_in_the_next_packet() {
 #[test]
 fn a_removed_subject_is_never_told_again() {
     let mut queue = Rumours::default();
-    queue.push(alive(1));
-    queue.push(alive(2));
+    queue.push(alive(1), Instant::ZERO);
+    queue.push(alive(2), Instant::ZERO);
     assert!(queue.remove(1));
     assert!(!queue.remove(1));
     assert_eq!(packet(&mut queue, 9, 100, |_| 10), [2]);
@@ -113,7 +114,7 @@ proptest! {
         for (op, subject) in ops {
             match op {
                 0 | 1 => {
-                    queue.push(alive(subject));
+                    queue.push(alive(subject), Instant::ZERO);
                     model.retain(|&(_, _, s)| s != subject);
                     clock -= 1;
                     model.push((0, clock, subject));
