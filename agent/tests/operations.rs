@@ -7,6 +7,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use support::{Agent, Process, Scratch, Which, eventually, fresh_ip, run, stderr, stdout};
@@ -190,6 +191,32 @@ fn numbers_are_pushed_to_statsd_and_statsite() {
     let lines = BufReader::new(stream).lines().map(Result::unwrap);
     let wanted = |line: &String| line.ends_with("memberlist.health.score:0.000000|g");
     assert!(lines.take(1000).any(|line| wanted(&line)));
+}
+
+#[test]
+fn the_numbers_are_dumped_on_request() {
+    let ip = fresh_ip();
+    let (bind, rpc) = (format!("-bind={ip}"), format!("-rpc-addr={ip}:7373"));
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_serf"))
+        .args(["agent", "-node=alpha", &bind, &rpc])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut started = BufReader::new(agent.stdout.take().unwrap()).lines();
+    assert!(started.any(|line| line.unwrap().contains("EventMemberJoin: alpha")));
+    let pid = agent.id().to_string();
+    let kill = |signal: &str| {
+        let status = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(status.unwrap().success());
+    };
+    kill("USR1");
+    let mut dumped = BufReader::new(agent.stderr.take().unwrap()).lines();
+    let line = "][C] 'serf-agent.serf.member.join': Count: 1";
+    let found = dumped.any(|it| it.unwrap().ends_with(line));
+    kill("KILL");
+    agent.wait().unwrap();
+    assert!(found);
 }
 
 #[test]
