@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
 use crate::member::Profile;
 use crate::swim::record::State;
-use crate::swim::rumours::{Claim, Rumour};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::tags::{self, Tags};
 use crate::time::Instant;
 

@@ -8,16 +8,16 @@ use super::intent::IntentNews;
 use super::query::QueryNews;
 use crate::member::Profile;
 use crate::message::{Accusation, Message, RawName, SerfMessage};
-use crate::serf::broadcasts::{Broadcast, Broadcasts};
 use crate::serf::event::UserEvent;
-use crate::swim::rumours::{Claim, Offer, Rumour};
+use crate::swim::broadcasts::{Broadcast, Broadcasts, MAX_QUEUED, Offer};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::wire::native::PacketWriter;
 
 /// No message is shorter than this on the wire, so a packet with less room is full.
 const SHORTEST: usize = 8;
 
 /// What Serf's layer has to tell.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Queues {
     pub(super) intents: Broadcasts<IntentNews>,
     pub(super) queries: Broadcasts<QueryNews>,
@@ -27,14 +27,32 @@ pub(super) struct Queues {
     events_first: bool,
 }
 
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            intents: Broadcasts::new(MAX_QUEUED),
+            queries: Broadcasts::new(MAX_QUEUED),
+            events: Broadcasts::new(MAX_QUEUED),
+            events_first: false,
+        }
+    }
+}
+
 impl Queues {
+    /// Gives memory back after a storm.
+    pub(super) fn shrink_if_idle(&mut self) {
+        self.intents.shrink_if_idle();
+        self.queries.shrink_if_idle();
+        self.events.shrink_if_idle();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.intents.is_empty() && self.queries.is_empty() && self.events.is_empty()
     }
 }
 
 impl Node {
-    /// Fills a packet up. What applications say gets a quarter of the room at least, intents half
+    /// Fills a packet up. What applications say gets a quarter of the room at least, intents an eighth
     /// of the rest, and each all that the others leave.
     pub(super) fn fill(&mut self, writer: &mut PacketWriter<'_>) {
         let limit = self.transmit_limit();
@@ -75,7 +93,7 @@ impl Node {
             fill_from(events, writer, keep_free, limit, event_message);
         }
         keep_free = match rumours {
-            true => writer.remaining() / 2,
+            true => writer.remaining() / 8 * 7,
             false => 0,
         };
         fill_from(intents, writer, keep_free, limit, IntentNews::message);

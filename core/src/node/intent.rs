@@ -10,10 +10,10 @@ use super::{Node, Phase};
 use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
 use crate::member::{Name, Status};
-use crate::message::{JoinIntent, LeaveIntent, MemberTime, RawName, SerfMessage};
-use crate::serf::broadcasts::Broadcast;
+use crate::message::{JoinIntent, LeaveIntent, MemberTime, Message, RawName, SerfMessage};
 use crate::serf::clock::LamportTime;
 use crate::serf::intent::Intent;
+use crate::swim::broadcasts::Broadcast;
 use crate::swim::table::Slot;
 use crate::time::Instant;
 
@@ -29,6 +29,8 @@ pub(super) struct IntentNews {
 }
 
 impl Broadcast for IntentNews {
+    type Subject = Name;
+
     fn subject(&self) -> Option<&Name> {
         Some(&self.name)
     }
@@ -103,6 +105,10 @@ impl Node {
             return false;
         };
         if intent <= record.intent {
+            if slot == self.me && intent.is_leave() && self.phase == Phase::Running {
+                // Somebody has not heard the later word.
+                self.spread_intent(self.name.clone(), record.intent, false);
+            }
             return false;
         }
         if slot == self.me && intent.is_leave() {
@@ -126,6 +132,23 @@ impl Node {
             _ => {}
         }
         true
+    }
+
+    /// What a live member should hear first of all when it is spoken to: that it is said to leave.
+    /// If that is not so, it says so. Else whoever missed its word when that went round would have
+    /// to wait for a state exchange.
+    pub(super) fn said_to_leave<'a>(&self, name: RawName<'a>) -> Option<Message<'a>> {
+        if self.table.leaving() == 0 {
+            return None;
+        }
+        let record = self.table.get(self.table.find(name)?)?;
+        record.is_leaving().then(|| {
+            Message::Serf(SerfMessage::LeaveIntent(LeaveIntent {
+                ltime: record.intent.ltime(),
+                node: name,
+                prune: false,
+            }))
+        })
     }
 
     /// What was heard of a member before the member itself.

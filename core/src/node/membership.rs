@@ -18,7 +18,7 @@ use crate::member::{Name, Profile, Status, Versions};
 use crate::message::{Accusation, Alive, RawName};
 use crate::swim::pool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumours::{Claim, Rumour};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::scaling;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::table::Slot;
@@ -459,7 +459,7 @@ impl Node {
     /// Erases a member.
     pub(super) fn forget(&mut self, slot: Slot, cause: Cause) {
         self.forget_suspicion(slot);
-        self.rumours.remove(slot);
+        self.rumours.remove(&slot);
         self.abandon_probe_of(slot);
         self.forget_distance(slot);
         self.member_event(slot, MemberEventKind::Reap, cause);

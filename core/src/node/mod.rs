@@ -57,12 +57,13 @@ use crate::serf::intent::Intent;
 use crate::serf::intents::Intents;
 use crate::serf::query_buffer::QueryBuffer;
 use crate::serf::responder::Responder;
-use crate::stats::{Counters, QueueReport, QueueStats};
+use crate::stats::{Counters, QueueReport};
 use crate::swim::awareness::Awareness;
+use crate::swim::broadcasts::Broadcasts;
 use crate::swim::order::Order;
 use crate::swim::pool::ProfilePool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumours::{Claim, Rumour, Rumours};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::scaling;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::table::{Slot, Table};
@@ -84,7 +85,7 @@ pub struct Node {
 
     table: Table,
     pool: Option<ProfilePool>,
-    rumours: Rumours,
+    rumours: Broadcasts<Rumour>,
     clocks: NodeClocks,
     /// Intents about members that are not known yet.
     intents: Intents,
@@ -210,7 +211,7 @@ impl Node {
             me,
             table,
             pool: None,
-            rumours: Rumours::default(),
+            rumours: Broadcasts::new(usize::MAX),
             clocks: NodeClocks::new(),
             intents: Intents::new(MAX_INTENTS),
             prunes: Vec::new(),
@@ -547,11 +548,7 @@ impl Node {
     #[must_use]
     pub fn queues(&self) -> QueueReport {
         QueueReport {
-            members: QueueStats {
-                depth: self.rumours.len(),
-                age: self.rumours.age(self.now),
-                displaced: 0,
-            },
+            members: self.rumours.stats(self.now),
             intents: self.queues.intents.stats(self.now),
             queries: self.queues.queries.stats(self.now),
             events: self.queues.events.stats(self.now),

@@ -33,8 +33,8 @@ pub(super) enum Output {
         helper: SocketAddr,
         nack: bool,
     },
-    /// Answer a ping, or pass on an answer; `told` is a member that is thought dead and should
-    /// hear so.
+    /// Answer a ping, or pass on an answer; `told` is a member that is thought dead, or
+    /// to be leaving, and should hear so.
     Ack {
         seq: u32,
         to: SocketAddr,

@@ -28,6 +28,7 @@ impl Node {
             }
         }
         self.rumours.shrink_if_idle();
+        self.queues.shrink_if_idle();
         if self.phase == Phase::Stopped {
             return Action::Wait(None);
         }
@@ -60,7 +61,8 @@ impl Node {
                         from: source_name,
                     })
                 });
-                self.packet(to, buf, &[Some(ping), accusation])
+                let leaving = self.said_to_leave((&target).into());
+                self.packet(to, buf, &[Some(ping), accusation, leaving])
             }
             Output::IndirectPing {
                 seq,
@@ -92,15 +94,16 @@ impl Node {
                     write_coordinate(&mut own, coordinates.coordinate());
                 }
                 let ack = Message::Ack(Ack { seq, payload: &own });
-                let accusation = told.as_ref().and_then(|dead| {
-                    let record = self.table.get(self.table.find(dead.into())?)?;
-                    let incarnation = record.incarnation;
-                    let death = Accusation {
-                        incarnation,
-                        name: dead.into(),
+                let accusation = told.as_ref().and_then(|told| {
+                    let record = self.table.get(self.table.find(told.into())?)?;
+                    if record.state() != State::Dead {
+                        return self.said_to_leave(told.into());
+                    }
+                    Some(Message::Dead(Accusation {
+                        incarnation: record.incarnation,
+                        name: told.into(),
                         from: source_name,
-                    };
-                    (record.state() == State::Dead).then_some(Message::Dead(death))
+                    }))
                 });
                 let action = self.packet(to, buf, &[Some(ack), accusation]);
                 self.scratch = own;

@@ -233,7 +233,7 @@ impl Node {
         }
         let given = ping.source.port() != 0 && !ping.source.ip().is_unspecified();
         let to = if given { ping.source } else { from };
-        let told = self.thought_dead(ping.source_name);
+        let told = self.thought_gone(ping.source_name);
         self.push(Output::Ack {
             seq: ping.seq,
             to,
@@ -242,14 +242,16 @@ impl Node {
         });
     }
 
-    /// A member that pings although it is thought dead should hear that first of all: the buddy
-    /// system, taken one step further.
-    fn thought_dead(&self, name: RawName<'_>) -> Option<Name> {
-        if !self.params.lifeguard.buddy || self.table.count(State::Dead) == 0 {
+    /// A member that pings although it is thought dead, or to be leaving, should hear that first of
+    /// all: the buddy system, taken one step further.
+    fn thought_gone(&self, name: RawName<'_>) -> Option<Name> {
+        let dead = self.params.lifeguard.buddy && self.table.count(State::Dead) > 0;
+        if !dead && self.table.leaving() == 0 {
             return None;
         }
         let record = self.table.get(self.table.find(name)?)?;
-        (record.state() == State::Dead).then(|| record.profile.name.clone())
+        let gone = record.is_leaving() || (dead && record.state() == State::Dead);
+        gone.then(|| record.profile.name.clone())
     }
 
     pub(super) fn on_indirect_ping(&mut self, from: SocketAddr, ping: &IndirectPing<'_>) {

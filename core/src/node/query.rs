@@ -10,7 +10,6 @@ use super::user_event::PACKET_OVERHEAD;
 use crate::error::CommandError;
 use crate::event::Event;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
-use crate::serf::broadcasts::Broadcast;
 use crate::serf::clock::LamportTime;
 use crate::serf::collector::{Bounds, Collected};
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
@@ -20,6 +19,7 @@ use crate::serf::query::{
 use crate::serf::responder::{ReplyTo, RespondError};
 use crate::serf::window::Refused;
 use crate::serf::{filter, pattern};
+use crate::swim::broadcasts::Broadcast;
 use crate::swim::order::Order;
 use crate::swim::record::State;
 use crate::time::Instant;
@@ -37,7 +37,13 @@ pub(super) struct QueryNews {
     relay_factor: u8,
 }
 
-impl Broadcast for QueryNews {}
+impl Broadcast for QueryNews {
+    type Subject = ();
+
+    fn subject(&self) -> Option<&()> {
+        None
+    }
+}
 
 impl QueryNews {
     fn new(query: &message::Query<'_>) -> Self {

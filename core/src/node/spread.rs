@@ -7,7 +7,7 @@ use crate::action::{CommandId, Outcome};
 use crate::error::CommandError;
 use crate::member::Name;
 use crate::swim::record::State;
-use crate::swim::rumours::{Claim, Rumour};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::table::Slot;
 use crate::time::Instant;
 
@@ -96,7 +96,7 @@ impl Node {
     fn spread_ended(&mut self, index: usize, complete: bool) {
         let Spread { id, subject, .. } = self.spreads.remove(index);
         let told = match &subject {
-            Subject::Rumour(slot) => self.rumours.told(*slot),
+            Subject::Rumour(slot) => self.rumours.told(slot),
             Subject::Intent(name) => self.queues.intents.told(name),
         };
         let packets = told.unwrap_or_else(|| self.transmit_limit());
@@ -153,7 +153,7 @@ impl Node {
         self.end_joins();
         for Spread { id, subject, .. } in core::mem::take(&mut self.spreads) {
             let told = match &subject {
-                Subject::Rumour(slot) => self.rumours.told(*slot),
+                Subject::Rumour(slot) => self.rumours.told(slot),
                 Subject::Intent(name) => self.queues.intents.told(name),
             };
             let (complete, packets) = (false, told.unwrap_or(0));

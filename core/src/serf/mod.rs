@@ -5,7 +5,6 @@
 //! [`node`](crate::node) puts them together. Everything that peers can make grow has a bound,
 //! which is enforced where it would be passed.
 
-pub(crate) mod broadcasts;
 pub(crate) mod clock;
 pub mod coalesce;
 pub(crate) mod collector;

@@ -106,6 +106,11 @@ impl Record {
         }
     }
 
+    /// True if it is live, and said to leave.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.state().is_live() && self.intent.is_leave()
+    }
+
     /// A copy for the application.
     pub(crate) fn to_member(&self) -> Member {
         Member {

@@ -293,3 +293,33 @@ proptest! {
         prop_assert_eq!((member.status(), member.intent()), (expected, latest));
     }
 }
+
+#[test]
+fn who_missed_its_forced_leave_hears_of_it_from_those_it_speaks_to() {
+    let mut cluster = Cluster::joined(4, Config::lan());
+    let others = [0, 1, 3];
+    cluster.deaf.extend(others.map(|n| (n, 2)));
+    cluster.force_leave(0, 2, false);
+    cluster.run(2 * SECOND);
+    assert!(cluster.is_quiet(), "the gossip is over");
+    assert_eq!(cluster.status(3, 2), Some(Status::Leaving));
+    cluster.deaf.clear();
+    // Long before the next state exchange.
+    cluster.run(5 * SECOND);
+    for n in others {
+        assert_eq!(cluster.status(n, 2), Some(Status::Alive), "at node-{n}");
+    }
+}
+
+#[test]
+fn a_member_repeats_its_word_to_whoever_holds_an_older_one() {
+    let mut cluster = Cluster::joined(2, Config::lan());
+    cluster.hear(1, leave("node-1", 60, false));
+    cluster.run(30 * SECOND);
+    assert!(cluster.is_quiet());
+    let intent = cluster.nodes[0].member("node-1").expect("known").intent();
+    assert_eq!(intent, Intent::join(LamportTime::new(61)));
+    cluster.hear(1, leave("node-1", 60, false));
+    assert_eq!(cluster.nodes[1].queues().intents.depth, 1);
+    assert_eq!(cluster.nodes[1].local().intent(), intent);
+}
