@@ -269,6 +269,12 @@ fn the_effective_configuration_is_printed_and_can_be_read_again() {
         &["agent", "-check-config", "-config-file", &again],
     );
     assert_eq!(stdout(&second), stdout(&output));
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/agent.json");
+    let output = run(
+        Which::Ours,
+        &["agent", "-check-config", "-config-file", example],
+    );
+    assert!(output.status.success() && stderr(&output).is_empty());
     let wrong = scratch.write("c.json", r#"{"retry_interval": "5", "nope": 1}"#);
     let output = run(
         Which::Ours,
