@@ -25,7 +25,7 @@ use crate::telemetry;
 const MAX_CONNECTIONS: usize = 16;
 
 /// How long a client may take for its request, and how long it may be silent before it.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection may last.
 const LIFETIME: Duration = Duration::from_secs(60);

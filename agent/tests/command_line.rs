@@ -35,6 +35,7 @@ fn version_is_a_command_and_a_flag() {
     for args in [
         &["version"][..],
         &["version", "x"],
+        &["version", "-x"],
         &["--version"],
         &["-v"],
         &["members", "-v"],

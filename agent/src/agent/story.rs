@@ -95,7 +95,8 @@ fn tell(local: &Name, event: &Event) -> Option<(Name, &'static str, String)> {
 fn because(cause: &Cause, subject: &Name) -> String {
     match cause {
         Cause::Announced => "it announced itself".to_owned(),
-        Cause::Departed => "it said that it leaves".to_owned(),
+        Cause::Departed => "it, or an operator for it, said that it leaves".to_owned(),
+        Cause::LeaveWithdrawn => "it had joined again since it was said to leave".to_owned(),
         Cause::SuspicionExpired { accusers } => {
             let accusers: Vec<&str> = accusers.iter().map(Name::as_str).collect();
             let accusers = accusers.join(", ");

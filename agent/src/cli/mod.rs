@@ -25,6 +25,9 @@ pub(crate) use output::{complain, fail, say};
 
 /// One command of the command line.
 pub(crate) trait Run: CommandFactory + FromArgMatches {
+    /// Whether it takes no notice of its arguments, whatever they are.
+    const IGNORES_ARGUMENTS: bool = false;
+
     /// Carries it out. `Err` is printed and means exit code 1.
     fn run(self) -> impl Future<Output = Result<ExitCode, Failure>>;
 }
@@ -117,6 +120,7 @@ pub fn run(args: &[String]) -> ExitCode {
 }
 
 fn main<C: Run>(args: &[String]) -> ExitCode {
+    let args = if C::IGNORES_ARGUMENTS { &[] } else { args };
     let parsed = flags::parse(C::command(), args).and_then(|matches| {
         C::from_arg_matches(&matches).map_err(|error| flags::FlagError::Invalid(error.to_string()))
     });
@@ -164,7 +168,9 @@ fn main<C: Run>(args: &[String]) -> ExitCode {
 pub fn describe() -> clap::Command {
     let commands = COMMANDS.iter().map(|entry| {
         let command = (entry.describe)().name(entry.name);
-        command.about(entry.about).disable_help_flag(true)
+        let long = command.get_about().cloned().unwrap_or_default();
+        let command = command.about(entry.about).long_about(long);
+        command.disable_help_flag(true)
     });
     clap::Command::new("serf")
         .about("Cluster membership, failure detection and events by gossip")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::RawConfig;
+use super::settings::SHORTEST;
 use crate::duration::GoDuration;
 use serf_core::{Config, Versions};
 
@@ -58,6 +59,9 @@ impl RawConfig {
     #[must_use]
     pub fn effective(&self, host_name: &str) -> String {
         let mut shown = self.clone().with_defaults(host_name);
+        for raised in [&mut shown.retry_interval, &mut shown.broadcast_timeout] {
+            raised.0 = raised.0.max(SHORTEST);
+        }
         for secret in [&mut shown.rpc_auth, &mut shown.encrypt_key] {
             if !secret.is_empty() {
                 HIDDEN.clone_into(secret);
@@ -73,7 +77,8 @@ mod tests {
 
     #[test]
     fn the_effective_configuration_is_complete_readable_and_has_no_secrets() {
-        let raw = r#"{"rpc_auth": "s3cr3t", "tags": {"a": "b"}, "retry_interval": "90s"}"#;
+        let raw = r#"{"rpc_auth": "s3cr3t", "tags": {"a": "b"}, "retry_interval": "90s",
+            "broadcast_timeout": "1ms"}"#;
         let text = RawConfig::from_json(raw).unwrap().effective("host");
         assert!(!text.contains("s3cr3t"), "{text}");
         let read = RawConfig::from_json(&text).unwrap();
@@ -81,6 +86,7 @@ mod tests {
         assert_eq!(read.tags["a"], "b");
         assert_eq!(read.retry_interval.0, Duration::from_secs(90));
         assert_eq!(read.tombstone_timeout.0, Duration::from_secs(24 * 3600));
+        assert_eq!(read.broadcast_timeout.0, SHORTEST);
         assert!(text.contains(r#""tombstone_timeout": "24h0m0s""#), "{text}");
     }
 }

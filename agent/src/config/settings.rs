@@ -24,7 +24,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 ];
 
 /// The shortest broadcast timeout and retry interval.
-const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest duration for anything: the protocol measures no longer ones.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -267,8 +267,11 @@ fn wait_for_features(raw: &RawConfig, warnings: &mut Vec<String>) -> Result<(), 
         let text = "Warning: 'RejoinAfterLeave' enabled without snapshot file";
         warnings.push(text.to_owned());
     }
-    for key in ["query_size_limit", "query_response_size_limit"] {
-        if set.contains(&key) {
+    for (key, value) in [
+        ("query_size_limit", raw.query_size_limit),
+        ("query_response_size_limit", raw.query_response_size_limit),
+    ] {
+        if ![0, 1024].contains(&value) {
             warnings.push(format!(
                 "Warning: '{key}' has no effect yet: queries are not supported yet"
             ));

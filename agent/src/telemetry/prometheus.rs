@@ -8,6 +8,9 @@ use super::{Key, Reading, Value};
 pub(crate) fn render(readings: &[Reading]) -> String {
     let mut text = String::with_capacity(8192);
     let mut last = String::new();
+    // All of a family have to stand together.
+    let mut readings: Vec<&Reading> = readings.iter().collect();
+    readings.sort_by(|a, b| a.key.cmp(&b.key));
     for Reading { key, value } in readings {
         let base = base(key.name);
         let (kind, name) = match value {

@@ -19,17 +19,24 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes in a datagram.
 const DATAGRAM: usize = 1400;
 
-/// The node's numbers that the reference system has, too, and their names there.
-const KNOWN_AS: &[(&str, &str)] = &[
-    ("datagram_bytes_sent", "memberlist.udp.sent"),
-    ("datagram_bytes_received", "memberlist.udp.received"),
-    ("stream_bytes_sent", "memberlist.tcp.sent"),
-    ("streams_accepted", "memberlist.tcp.accept"),
-    ("streams_dialled", "memberlist.tcp.connect"),
-    ("suspicions", "memberlist.msg.suspect"),
-    ("health_score", "memberlist.health.score"),
-    ("queued_broadcasts", "serf.queue.Intent"),
-    ("queued_events", "serf.queue.Event"),
+/// The node's numbers that the reference system has, too: name, label and name there.
+const KNOWN_AS: &[(&str, Option<&str>, &str)] = &[
+    ("datagram_bytes_sent", None, "memberlist.udp.sent"),
+    ("datagram_bytes_received", None, "memberlist.udp.received"),
+    ("stream_bytes_sent", None, "memberlist.tcp.sent"),
+    ("streams_accepted", None, "memberlist.tcp.accept"),
+    ("streams_dialled", None, "memberlist.tcp.connect"),
+    ("suspicions", None, "memberlist.msg.suspect"),
+    ("health_score", None, "memberlist.health.score"),
+    (
+        "queue_depth",
+        Some("members"),
+        "memberlist.queue.broadcasts",
+    ),
+    ("queue_depth", Some("intents"), "serf.queue.Intent"),
+    ("queue_depth", Some("events"), "serf.queue.Event"),
+    ("queue_depth", Some("queries"), "serf.queue.Query"),
+    ("serf.events.by_name", None, "serf.events"),
 ];
 
 /// Where numbers are pushed to.
@@ -161,14 +168,22 @@ const PREFIX: &str = "serf-agent.";
 
 /// The name of a number as statsd has it.
 pub(super) fn dotted(key: &Key) -> String {
-    let known = KNOWN_AS.iter().find(|(ours, _)| *ours == key.name);
-    let name = match known {
-        Some((_, theirs)) => (*theirs).to_owned(),
+    let label = key.label.as_ref().map(|(_, value)| value.as_str());
+    let known = |label| {
+        let mut all = KNOWN_AS.iter();
+        let found = all.find(|(name, of, _)| *name == key.name && *of == label);
+        found.map(|(_, _, theirs)| *theirs)
+    };
+    if let Some(theirs) = label.and_then(|label| known(Some(label))) {
+        return format!("{PREFIX}{theirs}");
+    }
+    let name = match known(None) {
+        Some(theirs) => theirs.to_owned(),
         None if key.name.contains('.') => key.name.to_owned(),
         None => format!("serf.{}", key.name),
     };
-    match &key.label {
-        Some((_, value)) => clean(&format!("{PREFIX}{name}.{value}")),
+    match label {
+        Some(value) => format!("{PREFIX}{name}.{}", clean(value)),
         None => format!("{PREFIX}{name}"),
     }
 }
@@ -189,14 +204,14 @@ mod tests {
         let telemetry = Telemetry::default();
         let mut deltas = Deltas::default();
         let mut lines = |telemetry| deltas.lines(&readings(telemetry), "host 1");
-        telemetry.count_one_of("serf.events", "name", "de:ploy");
-        telemetry.count_one_of("serf.events", "name", "de:ploy");
+        telemetry.count_one_of("serf.events.by_name", "name", "de:ploy");
+        telemetry.count_one_of("serf.events.by_name", "name", "de:ploy");
         assert_eq!(
             lines(&telemetry),
             ["serf-agent.serf.events.de_ploy:2.000000|c\n"]
         );
         assert!(lines(&telemetry).is_empty());
-        telemetry.count_one_of("serf.events", "name", "de:ploy");
+        telemetry.count_one_of("serf.events.by_name", "name", "de:ploy");
         for ms in [10, 30] {
             let took = Duration::from_millis(ms);
             telemetry.measure("agent.invoke", "script", "x", took);
@@ -219,5 +234,11 @@ mod tests {
         let expected = "serf-agent.host_1.memberlist.health.score:1.000000|g\n";
         assert_eq!(lines, [expected]);
         assert_eq!(dotted(&key("probes")), "serf-agent.serf.probes");
+        let depth = |queue: &str| Key {
+            label: Some(("queue", queue.to_owned())),
+            ..key("queue_depth")
+        };
+        assert_eq!(dotted(&depth("intents")), "serf-agent.serf.queue.Intent");
+        assert_eq!(dotted(&depth("x")), "serf-agent.serf.queue_depth.x");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rmpv::Value;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use super::members::MemberFilter;
@@ -38,11 +38,15 @@ pub(super) enum Closed {
     Request(String),
     #[error("it sent nothing, or half a message, for {READ_TIMEOUT:?}")]
     TimedOut,
+    #[error("it was idle, and others need its place")]
+    Crowded,
 }
 
 /// A client's connection.
 pub(super) struct Connection {
     agent: Arc<Agent>,
+    /// Wakes the connection that has been idle the longest when another needs its place.
+    crowded: Arc<Notify>,
     frames: FrameReader<OwnedReadHalf>,
     output: Output,
     /// Kept from one request to the next: missing keys keep their values.
@@ -67,13 +71,14 @@ enum Then {
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, agent: Arc<Agent>) -> Self {
+    pub(super) fn new(socket: TcpStream, agent: Arc<Agent>, crowded: Arc<Notify>) -> Self {
         // Responses are small and waited for.
         let _ = socket.set_nodelay(true);
         let (read, write) = socket.into_split();
         let authenticated = agent.rpc_auth.is_empty();
         Self {
             agent,
+            crowded,
             frames: FrameReader::new(read, Limits::STRANGER),
             output: Output::new(write),
             header: msg::RequestHeader::default(),
@@ -101,10 +106,16 @@ impl Connection {
     /// The next message, or `None` when the client has gone. Notices clients that do not take
     /// the records of their subscriptions.
     async fn next_request(&mut self) -> Result<Option<Value>, Closed> {
+        let idle = self.subscriptions.is_empty();
+        let crowded = self.crowded.notified();
+        tokio::pin!(crowded);
         loop {
             tokio::select! {
+                // What has been sent is answered first.
+                biased;
                 value = read(&mut self.frames, self.shaken_hands) => return value,
                 Some(ended) = self.tasks.join_next() => check(ended)?,
+                () = &mut crowded, if idle => return Err(Closed::Crowded),
             }
         }
     }
