@@ -26,7 +26,8 @@ pub struct Delivery {
     deliveries: u64,
     judged: u64,
     unjudged: u64,
-    slowest: Duration,
+    /// How long each judged event took to reach the last node.
+    latencies: Vec<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +52,13 @@ impl Delivery {
             within: Some(bound),
             ..Self::default()
         }
+    }
+
+    /// How long each event that was judged took to reach the last node that got it, in the order
+    /// in which they were sent.
+    #[must_use]
+    pub fn latencies(&self) -> &[Duration] {
+        &self.latencies
     }
 
     fn bound(&self, world: &World) -> Option<Duration> {
@@ -80,7 +88,7 @@ impl Delivery {
                 && !has(&event.told, node)
         });
         let Some(node) = missed else {
-            self.slowest = self.slowest.max(event.last.since(event.at));
+            self.latencies.push(event.last.since(event.at));
             return Ok(());
         };
         let told: u32 = event.told.iter().map(|word| word.count_ones()).sum();
@@ -201,7 +209,6 @@ impl Check for Delivery {
             ("deliveries", self.deliveries),
             ("events judged", self.judged),
             ("events not judged", self.unjudged),
-            ("slowest in milliseconds", self.slowest.as_millis() as u64),
         ]
     }
 }
