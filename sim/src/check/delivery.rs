@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{Check, Observation, Tally, Wants, What, settling_time};
 use crate::world::World;
 
-/// Nobody is told of an event twice in one life, or of one that nobody sent. Every healthy node
-/// of the sender's cluster that was there a quarter of a minute before is told within a bound,
-/// unless the network was cut or changed in between: by default, in a fair network, within the
-/// [settling time](super::settling_time).
+/// Nobody is told of an event twice in one life, or of one that nobody sent. If the sender was
+/// and stays healthy, every healthy node of its cluster that was there a quarter of a minute
+/// before is told within a bound, unless the network was cut or changed in between: by default, in
+/// a fair network, within the [settling time](super::settling_time).
 ///
 /// Not judged are events of a flood of which nodes remember less than there are, and those that
 /// a node says itself that it missed.
@@ -78,15 +78,20 @@ impl Delivery {
             self.unjudged += 1;
             return Ok(());
         }
-        self.judged += 1;
         let cluster = world.cluster_of(event.by);
-        let missed = world.running().find(|&node| {
+        let steady = |node: usize| {
             let host = &world.hosts[node];
             world.cluster_of(node) == cluster
                 && host.is_healthy()
                 && host.disturbed + GRACE <= event.at
-                && !has(&event.told, node)
-        });
+        };
+        if !steady(event.by) {
+            self.unjudged += 1;
+            return Ok(());
+        }
+        self.judged += 1;
+        let mut running = world.running();
+        let missed = running.find(|&node| steady(node) && !has(&event.told, node));
         let Some(node) = missed else {
             self.latencies.push(event.last.since(event.at));
             return Ok(());
