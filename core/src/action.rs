@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use crate::event::Event;
 use crate::serf::collector::{Answer, QuerySummary};
+use crate::serf::key_report::KeyReport;
 use crate::serf::query::QueryKey;
 use crate::time::Instant;
 
@@ -134,6 +135,12 @@ pub enum StreamFailure {
     Protocol,
     /// The two sides speak incompatible protocol versions.
     Incompatible,
+    /// The two sides have no key in common, or only one of them encrypts.
+    Undecryptable,
+    /// The two sides have different cluster labels.
+    OtherCluster,
+    /// The other side refused, and said why; see [`Event::Declined`](crate::Event::Declined).
+    Declined,
     /// Streams together held more unfinished messages than this node has room for.
     Busy,
     /// Any other failure of the operating system.
@@ -149,6 +156,9 @@ impl fmt::Display for StreamFailure {
             Self::Reset => "connection closed before the exchange was complete",
             Self::Protocol => "the answer is not of this protocol",
             Self::Incompatible => "incompatible protocol versions",
+            Self::Undecryptable => "the two sides have no encryption key in common",
+            Self::OtherCluster => "the other side belongs to another cluster (its label differs)",
+            Self::Declined => "the other side refused",
             Self::Busy => "too many large messages under way at once",
             Self::Other => "connection failed",
         })
@@ -174,4 +184,6 @@ pub enum Outcome {
         /// In how many packets it has been sent so far.
         packets: u32,
     },
+    /// End of [`Node::key_operation`](crate::Node::key_operation).
+    Keys(KeyReport),
 }

@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::member::{Name, Versions};
 use crate::serf::limits;
 use crate::tags::Tags;
+use crate::wire::label::Label;
 
 /// Who a node is: what it announces about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Identity {
     pub tags: Tags,
     /// The protocol versions it announces.
     pub versions: Versions,
+    /// The label of its cluster: whoever has another one is not heard. None by default.
+    pub label: Label,
 }
 
 impl Identity {
@@ -32,6 +35,7 @@ impl Identity {
             addr,
             tags: Tags::new(),
             versions: Versions::CURRENT,
+            label: Label::none(),
         }
     }
 }
@@ -148,6 +152,14 @@ pub struct Config {
     /// Of how many members the coordinates are kept, those heard of last. Raising it takes about 80
     /// bytes each.
     pub max_coordinates: u32,
+    /// Whether to refuse what is not encrypted, where there are keys. Off is for moving a running
+    /// cluster to encryption, one node at a time: first accept both, then encrypt, then verify.
+    pub verify_incoming: bool,
+    /// Whether to encrypt, where there are keys.
+    pub verify_outgoing: bool,
+    /// Whether to ask the others who keeps the name when two nodes claim this node's, and to stop
+    /// if it is the other one. Off leaves both as they are.
+    pub resolve_conflicts: bool,
     /// Bytes a datagram may have. Raising it packs more news in a packet and risks
     /// fragmentation; 508 to 65,507.
     pub packet_budget: usize,
@@ -200,6 +212,9 @@ impl Config {
             flap_timeout: Duration::from_secs(60),
             coordinates: true,
             max_coordinates: 16_384,
+            verify_incoming: true,
+            verify_outgoing: true,
+            resolve_conflicts: true,
             packet_budget: 1400,
             max_stream_message: 20 * 1024 * 1024,
             max_inbound_streams: 128,

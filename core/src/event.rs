@@ -1,5 +1,6 @@
 //! What the application is told: one typed stream, with the cause in it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -48,6 +49,37 @@ pub enum Event {
         holder: Member,
         /// The address of the other claimant.
         claimant: SocketAddr,
+    },
+    /// A vote about this node's name is over, which another node claims, too. After it has lost
+    /// one, the node stops: it cannot be in the cluster.
+    NameVote {
+        /// The address of the other claimant.
+        rival: SocketAddr,
+        /// Members that know this node by the name.
+        for_me: usize,
+        /// Members that know the other one.
+        for_rival: usize,
+        /// True if those are more than half of all.
+        lost: bool,
+    },
+    /// Something came that no key of this node decrypts. Said at most every 30 seconds.
+    Undecryptable {
+        /// Where it came from.
+        from: SocketAddr,
+        /// True if nothing else could be decrypted of late either: this node is alone although
+        /// there are others.
+        all: bool,
+    },
+    /// After [`Undecryptable`](Self::Undecryptable) with `all`, something could be decrypted again.
+    Decrypting,
+    /// The keys of this node changed, see [`Node::keyring`](crate::Node::keyring): save them.
+    KeyringChanged,
+    /// A peer refused a stream of this node.
+    Declined {
+        /// The peer.
+        peer: SocketAddr,
+        /// Its words, cut to 200 bytes.
+        reason: String,
     },
     /// A member answers over streams but not to datagrams: they are being lost or filtered.
     DatagramsLost {

@@ -130,6 +130,7 @@ pub use serf::collector::{Answer, QuerySummary};
 pub use serf::coordinate::Coordinate;
 pub use serf::event::UserEvent;
 pub use serf::intent::Intent;
+pub use serf::key_report::{KeyOperation, KeyReport};
 pub use serf::limits::SizeError;
 pub use serf::query::{Query, QueryFlags, QueryKey, QueryParams};
 pub use serf::responder::RespondError;

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Query = 5,
     /// Directions in which nodes at the same place are pushed apart.
     Coordinate = 6,
+    /// Nonces of encrypted messages.
+    Nonce = 7,
 }
 
 /// A generator for one purpose.

@@ -35,6 +35,10 @@ counters! {
     stream_bytes_received,
     /// Datagrams dropped: not of this protocol, or a version of it that is not understood.
     dropped_foreign,
+    /// Datagrams dropped: no key decrypts them.
+    dropped_undecryptable,
+    /// Datagrams dropped: the label of the cluster is missing, or another one.
+    dropped_other_cluster,
     /// Datagrams dropped: the checksum does not match.
     dropped_corrupt,
     /// Messages dropped: cut short or malformed inside an intact packet.

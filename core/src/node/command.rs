@@ -255,7 +255,7 @@ impl Node {
         });
     }
 
-    fn take_command(&mut self) -> CommandId {
+    pub(super) fn take_command(&mut self) -> CommandId {
         self.next_command += 1;
         CommandId(self.next_command)
     }

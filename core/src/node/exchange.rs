@@ -12,13 +12,14 @@ use super::outbox::Output;
 use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
+use crate::event::Event;
 use crate::member::{Name, Status, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncState};
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
 use crate::time::Instant;
-use crate::wire::native::{Frame, StreamError, SyncEntries, frame, read_stream_message};
+use crate::wire::native::{self, Frame, StreamError, SyncEntries, read_stream_message};
 
 /// How many messages of the largest size may be under way to this node at once, in pieces.
 const HELD_MESSAGES: usize = 4;
@@ -143,7 +144,8 @@ impl Node {
                 Role::Inbound => {}
                 Role::Sync { purpose } => {
                     let join = purpose.is_join();
-                    self.push(Output::WriteSync { id, join });
+                    let dialled = true;
+                    self.push(Output::WriteSync { id, join, dialled });
                 }
                 Role::Ping { seq, target } => {
                     let (seq, target) = (*seq, target.clone());
@@ -165,38 +167,56 @@ impl Node {
         let Some(stream) = open.get_mut(&id.0) else {
             return;
         };
-        // A message that came in one piece is read where it lies.
-        let in_pieces = !stream.received.is_empty();
-        if in_pieces {
-            stream.received.extend_from_slice(bytes);
-            *held += bytes.len();
+        let dialled = stream.role != Role::Inbound;
+        // A message that came in one piece and in clear is read where it lies.
+        if stream.received.is_empty()
+            && !self.envelope.is_used()
+            && let Ok(Frame::Complete { len }) = native::frame(bytes, cap)
+        {
+            return self.handle_stream_message(id, &bytes[..len], false);
         }
-        let received = if in_pieces { &stream.received } else { bytes };
-        match frame(received, cap) {
-            Ok(Frame::Complete { .. }) => {
-                let pieces = core::mem::take(&mut stream.received);
-                *held -= pieces.len();
-                self.handle_stream_message(id, if in_pieces { &pieces } else { bytes });
+        stream.received.extend_from_slice(bytes);
+        *held += bytes.len();
+        let too_much = *held > cap.saturating_mul(HELD_MESSAGES);
+        let mut received = core::mem::take(&mut stream.received);
+        match self.frame_in(&received, dialled) {
+            Ok(Frame::Complete { len }) => {
+                self.streams.held -= received.len();
+                self.handle_frame(id, &mut received[..len], dialled);
             }
             Ok(Frame::Partial) => {
-                if !in_pieces {
-                    stream.received.extend_from_slice(bytes);
-                    *held += bytes.len();
+                if let Some(stream) = self.streams.open.get_mut(&id.0) {
+                    stream.received = received;
                 }
-                if *held > cap.saturating_mul(HELD_MESSAGES) {
+                if too_much {
                     self.fail_stream(id, StreamFailure::Busy);
                 }
             }
-            Err(_) => self.fail_stream(id, StreamFailure::Protocol),
+            Err(fault) => {
+                self.streams.held -= received.len();
+                self.refuse_stream(id, fault);
+            }
         }
     }
 
-    fn handle_stream_message(&mut self, id: StreamId, bytes: &[u8]) {
+    fn handle_frame(&mut self, id: StreamId, frame: &mut [u8], dialled: bool) {
+        match self.unwrap_frame(frame, dialled) {
+            Ok((message, exposed)) => self.handle_stream_message(id, message, exposed),
+            Err(fault) => self.refuse_stream(id, fault),
+        }
+    }
+
+    /// `exposed` is true if the message came in clear although everything should be encrypted.
+    fn handle_stream_message(&mut self, id: StreamId, bytes: &[u8], exposed: bool) {
         let Some(stream) = self.streams.open.get(&id.0) else {
             return;
         };
-        let role = stream.role.clone();
-        let ended = match (&role, read_stream_message(bytes)) {
+        let (role, peer) = (stream.role.clone(), stream.peer);
+        let message = read_stream_message(bytes);
+        if exposed && !matches!(message, Ok(StreamMessage::Refusal(_))) {
+            return self.refuse_stream(id, StreamFailure::Undecryptable);
+        }
+        let ended = match (&role, message) {
             (_, Err(error)) => Err(fault(error)),
             (Role::Inbound, Ok(StreamMessage::Ping(ping))) if ping.target == self.name => {
                 self.push(Output::WriteAck { id, seq: ping.seq });
@@ -207,19 +227,56 @@ impl Node {
                 self.push(Output::WriteSync {
                     id,
                     join: sync.join,
+                    dialled: false,
                 });
             }),
             (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => self.merge(&sync, true),
             (Role::Ping { seq, .. }, Ok(StreamMessage::Ack(ack))) if ack.seq == *seq => Ok(()),
+            (Role::Sync { .. } | Role::Ping { .. }, Ok(StreamMessage::Refusal(reason))) => {
+                let reason = shortened(reason).into();
+                self.event(Event::Declined { peer, reason });
+                Err(StreamFailure::Declined)
+            }
             (_, Ok(_)) => Err(StreamFailure::Protocol),
         };
         match ended {
             Ok(()) => self.close_stream(id, Ok(())),
-            Err(fault) => self.fail_stream(id, fault),
+            Err(fault) => self.refuse_stream(id, fault),
+        }
+    }
+
+    /// Ends a stream that brought what it should not. A peer that dialled is told why, if there is
+    /// something that its operator can do about it.
+    fn refuse_stream(&mut self, id: StreamId, fault: Fault) {
+        let stream = self.streams.open.get(&id.0);
+        let (inbound, peer) = match stream {
+            Some(stream) => (stream.role == Role::Inbound, stream.peer),
+            None => return,
+        };
+        if fault == StreamFailure::Undecryptable {
+            self.not_decrypted(peer);
+        }
+        let reason = match fault {
+            StreamFailure::Undecryptable => Some("cannot decrypt: no key in common"),
+            StreamFailure::Incompatible => Some("incompatible protocol versions"),
+            _ => None,
+        };
+        match reason.filter(|_| inbound) {
+            Some(reason) => {
+                self.count_fault(fault);
+                self.push(Output::WriteRefusal { id, reason });
+                self.close_stream(id, Ok(()));
+            }
+            None => self.fail_stream(id, fault),
         }
     }
 
     fn fail_stream(&mut self, id: StreamId, fault: Fault) {
+        self.count_fault(fault);
+        self.close_stream(id, Err(fault));
+    }
+
+    fn count_fault(&mut self, fault: Fault) {
         let counter = match fault {
             StreamFailure::TimedOut => &mut self.counters.timed_out_streams,
             StreamFailure::Incompatible => &mut self.counters.refused_incompatible,
@@ -227,7 +284,6 @@ impl Node {
             _ => &mut self.counters.failed_streams,
         };
         *counter += 1;
-        self.close_stream(id, Err(fault));
     }
 
     /// Ends a stream and tells whoever waits for it.
@@ -371,6 +427,14 @@ impl Node {
         self.merge_state(sync, newcomer);
         Ok(())
     }
+}
+
+/// A peer's words, of which people need no more than this.
+fn shortened(text: &str) -> &str {
+    const MAX: usize = 200;
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = end.take_while(|&end| end <= MAX).last();
+    &text[..end.unwrap_or(0)]
 }
 
 fn fault(error: StreamError) -> Fault {

@@ -181,6 +181,9 @@ impl Node {
             let holder = record.to_member();
             self.event(Event::NameConflict { holder, claimant });
         }
+        if slot == self.me {
+            self.begin_vote(claimant);
+        }
     }
 
     pub(super) fn on_suspect(&mut self, suspect: &Accusation<'_>) {

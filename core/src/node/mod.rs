@@ -3,19 +3,24 @@
 //! - [`probe`]: who is there? Pings, helpers, acks.
 //! - [`distance`]: how far away they are.
 //! - [`membership`]: what is believed of whom. Announcements, suspicion, death, refutation.
-//! - [`intent`]: who stays and who goes.
+//! - [`intent`]: who stays and who goes; [`conflict`]: who keeps a name.
+//! - [`envelope`]: labels and encryption around everything.
 //! - [`exchange`]: streams and full state exchange.
-//! - [`user_event`]: what applications tell all members, [`query`]: what they ask them.
+//! - [`user_event`]: what applications tell all members, [`query`]: what they ask them;
+//!   [`keys`]: what is asked of them about keys.
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
 //! - [`restore`]: going on after a restart.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
 mod command;
+mod conflict;
 mod distance;
+mod envelope;
 mod exchange;
 mod fill;
 mod intent;
+mod keys;
 mod membership;
 mod outbox;
 mod output;
@@ -37,8 +42,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use self::command::Join;
+use self::conflict::Vote;
+use self::envelope::Envelope;
 use self::exchange::Streams;
 use self::fill::Queues;
+use self::keys::KeyTasks;
 use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
@@ -78,6 +86,7 @@ use crate::wire::native::{MessageError, PacketError, read_packet};
 #[derive(Debug, Clone)]
 pub struct Node {
     params: Params,
+    envelope: Envelope,
     phase: Phase,
     now: Instant,
     name: Name,
@@ -95,6 +104,8 @@ pub struct Node {
     queries: QueryBuffer,
     /// Queries of this node, and what has come back.
     collectors: Collectors,
+    key_tasks: KeyTasks,
+    vote: Option<Vote>,
     /// Queries that the application may answer.
     responder: Responder,
     queues: Queues,
@@ -180,6 +191,7 @@ impl Node {
             addr,
             tags,
             versions,
+            label,
         } = identity;
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr });
@@ -205,6 +217,7 @@ impl Node {
         let gossip_phase = phase_in(params.gossip_interval);
 
         let mut node = Self {
+            envelope: Envelope::new(label, Rng::new(seed, Purpose::Nonce)),
             phase: Phase::Running,
             now,
             name,
@@ -218,6 +231,8 @@ impl Node {
             events: EventBuffer::new(params.event_buffer),
             queries: QueryBuffer::new(params.query_buffer),
             collectors: Collectors::default(),
+            key_tasks: KeyTasks::new(),
+            vote: None,
             responder: Responder::default(),
             queues: Queues::default(),
             suspicions: BTreeMap::new(),
@@ -273,6 +288,10 @@ impl Node {
         }
         self.counters.datagrams_received += 1;
         self.counters.datagram_bytes_received += bytes.len() as u64;
+        self.unwrap_datagram(from, bytes);
+    }
+
+    fn handle_packet(&mut self, from: SocketAddr, bytes: &[u8]) {
         let messages = match read_packet(bytes) {
             Ok(messages) => messages,
             Err(PacketError::Corrupt) => {

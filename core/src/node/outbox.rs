@@ -56,7 +56,13 @@ pub(super) enum Output {
     /// Write the answer to a probe.
     WriteAck { id: StreamId, seq: u32 },
     /// Write everything known.
-    WriteSync { id: StreamId, join: bool },
+    WriteSync {
+        id: StreamId,
+        join: bool,
+        dialled: bool,
+    },
+    /// Say why a stream is refused.
+    WriteRefusal { id: StreamId, reason: &'static str },
     /// Send an answer to the asker.
     Response { to: SocketAddr, response: Response },
     /// Have an answer passed on to the asker.
@@ -95,6 +101,7 @@ impl Output {
                 | Self::WritePing { .. }
                 | Self::WriteAck { .. }
                 | Self::WriteSync { .. }
+                | Self::WriteRefusal { .. }
                 | Self::CloseStream { .. }
                 | Self::QueryEnded { .. }
                 | Self::Done { .. }

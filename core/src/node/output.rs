@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::outbox::Output;
 use super::{Node, Phase};
-use crate::action::Action;
+use crate::action::{Action, StreamId};
 use crate::member::VersionRange;
 use crate::message::{Accusation, Ack, IndirectPing, Message, Nack, Ping, StreamMessage};
 use crate::message::{RawName, Relay, SerfMessage, SyncState};
@@ -15,6 +15,9 @@ use crate::time::Instant;
 use crate::wire::native::{
     PacketWriter, SyncWriter, append_message, read_message, write_coordinate, write_stream_message,
 };
+
+/// What a state exchange has besides its entries and the state, at the most: headers, seal, label.
+const FRAME_ROOM: usize = 512;
 
 impl Node {
     /// The next thing to do. Bytes that go with it are appended to `buf`, which is never cleared
@@ -146,23 +149,31 @@ impl Node {
                     source,
                     source_name,
                 };
-                let len = write_stream_message(buf, &StreamMessage::Ping(ping));
-                self.counters.stream_bytes_sent += len as u64;
-                Some(Action::WriteStream { id })
+                let start = buf.len();
+                write_stream_message(buf, &StreamMessage::Ping(ping));
+                Some(self.write_stream(id, buf, start, true))
             }
             Output::WriteAck { id, seq } => {
                 let ack = StreamMessage::Ack(Ack { seq, payload: &[] });
-                self.counters.stream_bytes_sent += write_stream_message(buf, &ack) as u64;
+                let start = buf.len();
+                write_stream_message(buf, &ack);
+                Some(self.write_stream(id, buf, start, false))
+            }
+            Output::WriteRefusal { id, reason } => {
+                // In clear: the peer may have no key that it could be read with.
+                let len = write_stream_message(buf, &StreamMessage::Refusal(reason));
+                self.counters.stream_bytes_sent += len as u64;
                 Some(Action::WriteStream { id })
             }
-            Output::WriteSync { id, join } => {
+            Output::WriteSync { id, join, dialled } => {
+                let start = buf.len();
                 let mut versions = VersionRange::EMPTY;
                 self.table.census().survey(&mut versions);
                 let state = self.write_state();
                 let budget = self
                     .params
                     .max_stream_message
-                    .saturating_sub(state.len() + 32);
+                    .saturating_sub(state.len() + FRAME_ROOM);
                 let mut writer = SyncWriter::new(buf, join, versions, budget);
                 for (_, record) in self.table.iter() {
                     let Record {
@@ -176,8 +187,8 @@ impl Node {
                         self.counters.sync_entries_left_out += 1;
                     }
                 }
-                self.counters.stream_bytes_sent += writer.finish(&state) as u64;
-                Some(Action::WriteStream { id })
+                writer.finish(&state);
+                Some(self.write_stream(id, buf, start, dialled))
             }
             Output::CloseStream { id, abort } => Some(Action::CloseStream { id, abort }),
             Output::Event(event) => Some(Action::Event(*event)),
@@ -188,6 +199,19 @@ impl Node {
         }
     }
 
+    /// Has the frame written that begins at `start`, in its envelope.
+    fn write_stream(
+        &mut self,
+        id: StreamId,
+        buf: &mut Vec<u8>,
+        start: usize,
+        dialled: bool,
+    ) -> Action {
+        self.wrap_frame(buf, start, dialled);
+        self.counters.stream_bytes_sent += (buf.len() - start) as u64;
+        Action::WriteStream { id }
+    }
+
     /// A packet of the given messages, filled up with rumours. Without any message it is a packet
     /// of gossip, and not sent if there is nothing to tell.
     fn packet(
@@ -196,7 +220,10 @@ impl Node {
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
     ) -> Option<Action> {
-        let mut writer = PacketWriter::new(buf, self.params.packet_budget);
+        let begin = buf.len();
+        self.envelope.open_packet(buf);
+        let start = buf.len();
+        let mut writer = PacketWriter::new(buf, self.packet_room());
         for message in messages.iter().flatten() {
             // Does not fit only when the budget is at its smallest and two names at their
             // longest; then the receiver has to do without it.
@@ -206,8 +233,13 @@ impl Node {
         let len = writer.finish();
         self.finish_spreads();
         if len == 0 {
+            buf.truncate(begin);
             return None;
         }
+        if self.params.verify_outgoing {
+            self.envelope.seal_packet(buf, start);
+        }
+        let len = buf.len() - begin;
         self.counters.datagrams_sent += 1;
         self.counters.datagram_bytes_sent += len as u64;
         Some(Action::SendDatagram { to })

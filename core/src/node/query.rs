@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::event::Event;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
 use crate::serf::clock::LamportTime;
-use crate::serf::collector::{Bounds, Collected};
+use crate::serf::collector::{Bounds, Collected, QuerySummary};
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
 use crate::serf::query::{
     INTERNAL_PREFIX, Query, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
@@ -149,6 +149,17 @@ impl Node {
         now: Instant,
     ) -> Result<QueryKey, CommandError> {
         self.advance(now);
+        self.begin_query(name, payload, params, |_, _| {})
+    }
+
+    /// `begun` is called before the query is considered by this node itself.
+    pub(super) fn begin_query(
+        &mut self,
+        name: &str,
+        payload: &[u8],
+        params: &QueryParams,
+        begun: impl FnOnce(&mut Self, QueryKey),
+    ) -> Result<QueryKey, CommandError> {
         self.check_running()?;
         let mut filters = Vec::new();
         check_filters(params)?;
@@ -170,7 +181,7 @@ impl Node {
             name,
             payload,
         };
-        let fits = self.params.packet_budget.saturating_sub(PACKET_OVERHEAD);
+        let fits = self.packet_room().saturating_sub(PACKET_OVERHEAD);
         check_query(&query, self.params.query_size_limit.min(fits))
             .map_err(CommandError::TooLarge)?;
         let key = query.key();
@@ -183,6 +194,7 @@ impl Node {
             .open(key, deadline, params.request_ack, bounds)?;
         // Its own time cannot be implausible.
         let _ = self.clocks.query.witness(query.ltime);
+        begun(self, key);
         self.take_query(&query);
         Ok(key)
     }
@@ -219,10 +231,25 @@ impl Node {
         Ok(())
     }
 
+    /// Whether this node would send such an answer.
+    pub(super) fn response_fits(&self, payload: &[u8]) -> bool {
+        let key = QueryKey {
+            ltime: self.clocks.query.time(),
+            id: u32::MAX,
+        };
+        let reply_to = ReplyTo {
+            addr: self.own_record().profile.addr,
+            name: None,
+            relay_factor: 0,
+        };
+        self.check_size(&Response::new(key, payload), &reply_to)
+            .is_ok()
+    }
+
     fn check_size(&self, response: &Response, reply_to: &ReplyTo) -> Result<(), SizeError> {
         let name = RawName::from(&self.name);
         let overhead = PACKET_OVERHEAD + self.name.len();
-        let fits = self.params.packet_budget.saturating_sub(overhead);
+        let fits = self.packet_room().saturating_sub(overhead);
         let limit = self.params.query_response_size_limit.min(fits);
         let message = response.message(name);
         check_response(&message, limit)?;
@@ -334,7 +361,12 @@ impl Node {
     pub(super) fn on_response(&mut self, response: &QueryResponse<'_>) {
         let query = response.key();
         match self.collectors.receive(response, self.now) {
-            Collected::New(answer) => self.push(Output::Answer { query, answer }),
+            Collected::New(answer) => {
+                let answer = self.take_key_answer(query, answer);
+                if let Some(answer) = answer.and_then(|it| self.take_vote(query, it)) {
+                    self.push(Output::Answer { query, answer });
+                }
+            }
             Collected::Duplicate => self.counters.duplicate_responses += 1,
             Collected::Dropped => self.counters.dropped_responses += 1,
             Collected::Unknown => self.counters.dropped_late_responses += 1,
@@ -343,6 +375,12 @@ impl Node {
 
     pub(super) fn expire_queries(&mut self) {
         while let Some((query, summary)) = self.collectors.expire(self.now) {
+            self.query_ended(query, summary);
+        }
+    }
+
+    fn query_ended(&mut self, query: QueryKey, summary: QuerySummary) {
+        if !self.end_key_task(query) && !self.end_vote(query) {
             self.push(Output::QueryEnded { query, summary });
         }
     }
@@ -350,7 +388,7 @@ impl Node {
     /// Ends the queries that are under way.
     pub(super) fn end_queries(&mut self) {
         while let Some((query, summary)) = self.collectors.expire(Instant::FAR_FUTURE) {
-            self.push(Output::QueryEnded { query, summary });
+            self.query_ended(query, summary);
         }
     }
 
@@ -359,6 +397,10 @@ impl Node {
     fn answer_internal(&mut self, query: &message::Query<'_>) -> Option<Vec<u8>> {
         match query.name.strip_prefix(INTERNAL_PREFIX)? {
             "ping" => None,
+            "conflict" => self.answer_conflict_query(query),
+            name @ ("install-key" | "use-key" | "remove-key" | "list-keys") => {
+                Some(self.answer_key_query(name, query))
+            }
             _ => {
                 self.counters.skipped_unknown += 1;
                 None

@@ -39,7 +39,7 @@ impl Node {
             payload,
             coalesce,
         };
-        let fits = self.params.packet_budget.saturating_sub(PACKET_OVERHEAD);
+        let fits = self.packet_room().saturating_sub(PACKET_OVERHEAD);
         let limit = self.params.user_event_size_limit.min(fits);
         check_user_event(&event, limit).map_err(CommandError::TooLarge)?;
         self.clocks.event.tick();

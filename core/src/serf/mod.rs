@@ -14,6 +14,7 @@ pub(crate) mod event_buffer;
 pub(crate) mod filter;
 pub(crate) mod intent;
 pub(crate) mod intents;
+pub(crate) mod key_report;
 pub mod keyring;
 pub(crate) mod limits;
 pub(crate) mod pattern;

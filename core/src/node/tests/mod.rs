@@ -2,6 +2,7 @@
 
 mod events;
 mod intents;
+mod keys;
 mod lifeguard;
 mod merging;
 mod queries;

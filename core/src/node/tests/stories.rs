@@ -549,7 +549,7 @@ fn members_of_incompatible_versions_do_not_join() {
     cluster.run(SECOND);
     assert_eq!(cluster.nodes[0].member_count(), 1);
     assert_eq!(cluster.nodes[0].counters().refused_incompatible, 1);
-    let failed = vec![(addr(0), StreamFailure::Reset)];
+    let failed = vec![(addr(0), StreamFailure::Declined)];
     assert_eq!(
         cluster.outcomes,
         [(

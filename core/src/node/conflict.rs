@@ -1,0 +1,134 @@
+//! Two nodes of one name: who keeps it (wire-protocol reference, section 8.8).
+//!
+//! Both ask the others whom they know by that name. A node gives way only if more than half of
+//! all the others say that it is another one. As nobody says both, never both of two contenders
+//! give way, whatever gets lost; where nobody has a majority both stay, and go on to say so.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::{Node, Phase};
+use crate::event::Event;
+use crate::member::Status;
+use crate::message::{self, RawName};
+use crate::serf::collector::Answer;
+use crate::serf::query::{QueryKey, QueryParams};
+use crate::wire::memberlist::{MemberRecord, read_conflict_response, write_conflict_response};
+
+/// The vote about this node's name that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct Vote {
+    query: QueryKey,
+    /// The other who claims the name.
+    rival: SocketAddr,
+    /// How many there are that could vote.
+    electorate: usize,
+    for_me: usize,
+    for_rival: usize,
+}
+
+impl Node {
+    /// Somebody else claims this node's name: asks the others who it is.
+    pub(super) fn begin_vote(&mut self, rival: SocketAddr) {
+        if !self.params.resolve_conflicts || self.vote.is_some() || self.phase != Phase::Running {
+            return;
+        }
+        let payload = self.name.clone();
+        let electorate = self.table.live() - 1;
+        let begin = |node: &mut Self, query| {
+            node.vote = Some(Vote {
+                query,
+                rival,
+                electorate,
+                for_me: 0,
+                for_rival: 0,
+            });
+        };
+        // Too many queries under way: the next time that the conflict shows.
+        let _ = self.begin_query(
+            "_serf_conflict",
+            payload.as_bytes(),
+            &QueryParams::default(),
+            begin,
+        );
+    }
+
+    /// Takes a vote about this node's name. Gives the answer back if it is none.
+    pub(super) fn take_vote(&mut self, query: QueryKey, answer: Answer) -> Option<Answer> {
+        let own = self.own_record().profile.addr;
+        let Some(vote) = self.vote.as_mut().filter(|vote| vote.query == query) else {
+            return Some(answer);
+        };
+        if let Answer::Response { payload, .. } = answer
+            && let Ok(Some(member)) = read_conflict_response(&payload)
+        {
+            vote.for_me += usize::from(same(member.addr, own));
+            vote.for_rival += usize::from(same(member.addr, vote.rival));
+        }
+        None
+    }
+
+    /// The vote is over. False if the query was none.
+    pub(super) fn end_vote(&mut self, query: QueryKey) -> bool {
+        let Some(vote) = self.vote.take_if(|vote| vote.query == query) else {
+            return false;
+        };
+        let Vote {
+            rival,
+            electorate,
+            for_me,
+            for_rival,
+            ..
+        } = vote;
+        let lost = for_rival > electorate / 2 && self.phase == Phase::Running;
+        self.event(Event::NameVote {
+            rival,
+            for_me,
+            for_rival,
+            lost,
+        });
+        if lost {
+            self.stop();
+        }
+        true
+    }
+
+    /// Says whom this node knows by a name. The contenders themselves have no vote.
+    pub(super) fn answer_conflict_query(&self, query: &message::Query<'_>) -> Option<Vec<u8>> {
+        let name = RawName::new(query.payload);
+        if name == self.name {
+            return None;
+        }
+        let mut answer = Vec::new();
+        let record = self.table.find(name).and_then(|slot| self.table.get(slot));
+        let Some(record) = record else {
+            write_conflict_response(&mut answer, None);
+            return Some(answer);
+        };
+        let member = record.to_member();
+        let record = MemberRecord {
+            name,
+            addr: member.addr(),
+            tags: member.tags(),
+            status: match member.status() {
+                Status::Alive => 1,
+                Status::Leaving => 2,
+                Status::Left => 3,
+                Status::Failed => 4,
+            },
+            versions: member.versions(),
+        };
+        write_conflict_response(&mut answer, Some(&record));
+        if !self.response_fits(&answer) {
+            // The tags are not what is asked for.
+            answer.clear();
+            let tags = crate::Tags::new();
+            write_conflict_response(&mut answer, Some(&MemberRecord { tags, ..record }));
+        }
+        Some(answer)
+    }
+}
+
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
+}
