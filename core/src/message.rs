@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{Name, VersionRange, Versions};
+use crate::serf::intent::Intent;
 
 mod serf;
 
@@ -208,6 +209,8 @@ pub struct Sync<'a> {
 pub struct SyncEntry<'a> {
     /// What the sender thinks of it.
     pub state: SyncState,
+    /// The latest word on whether it stays.
+    pub intent: Intent,
     /// Its announcement as the sender knows it.
     #[serde(borrow)]
     pub alive: Alive<'a>,

@@ -23,11 +23,11 @@
 
 #![forbid(unsafe_code)]
 
-mod driver;
-mod stream;
+mod sockets;
 
-use serf_runtime::adapter::{Prepared, Resolver, prepare};
+use serf_runtime::adapter::{Resolver, Started, start};
 pub use serf_runtime::*;
+use sockets::Tokio;
 
 /// Starts a node on the current tokio runtime, which needs its I/O and time drivers enabled.
 ///
@@ -52,21 +52,12 @@ pub async fn bind(options: Options) -> Result<Handle, BindError> {
 /// # Panics
 /// As [`bind`].
 pub async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
-    let Prepared {
-        driver,
-        commands,
-        sockets,
+    let Started {
         handle,
-    } = prepare(options, resolver()).await?;
-    let addr = sockets.addr;
-    let turning = driver::Loop::new(driver, commands, sockets);
-    let turning = turning.map_err(|source| BindError::Socket {
-        protocol: "UDP and TCP",
-        addr,
-        source,
-    })?;
-    let events = handle.events();
-    tokio::spawn(turning.run());
+        events,
+        event_loop,
+    } = start(Tokio, options, resolver()).await?;
+    tokio::spawn(event_loop.run());
     Ok((handle, events))
 }
 

@@ -21,7 +21,16 @@ use crate::harness::{
 #[macro_export]
 macro_rules! conformance {
     ($runtime:ty) => {
-        $crate::conformance!(@each $runtime:
+        $crate::conformance!(@each $runtime, trouble:
+            a_stream_that_stalls_is_given_up_by_both_sides
+            a_stream_that_is_cut_fails_at_once_and_the_next_works
+            a_large_state_is_exchanged_both_ways
+            a_peer_that_does_not_read_is_dropped
+            a_node_starts_and_joins_under_a_flood_of_datagrams
+            a_handler_that_blocks_holds_up_nobody_and_misses_nothing
+            what_was_meant_for_a_node_that_is_gone_does_no_harm
+        );
+        $crate::conformance!(@each $runtime, conformance:
             a_lone_node_knows_itself
             two_nodes_see_each_other
             news_of_a_third_node_spreads_by_gossip
@@ -56,13 +65,14 @@ macro_rules! conformance {
             idle_connections_do_not_lock_others_out
             a_node_at_rest_sleeps
             calls_from_many_tasks_are_all_answered
+            // Queries: here, as soon as handles have them.
         );
     };
-    (@each $runtime:ty: $($test:ident)*) => {
+    (@each $runtime:ty, $part:ident: $($test:ident)*) => {
         $(
             #[test]
             fn $test() {
-                <$runtime as $crate::Runtime>::run($crate::conformance::$test::<$runtime>());
+                <$runtime as $crate::Runtime>::run($crate::$part::$test::<$runtime>());
             }
         )*
     };
@@ -235,7 +245,7 @@ pub async fn a_user_event_reaches_every_node_once<R: Runtime>() {
         assert_eq!(stats.event_time, LamportTime::new(3));
     }
     eventually::<R>("the events should leave the queue", async || {
-        nodes[1].stats().await.unwrap().queued_events == 0
+        nodes[1].stats().await.unwrap().queues.events.depth == 0
     })
     .await;
     for node in &nodes {
@@ -266,7 +276,7 @@ pub async fn a_replaying_join_is_told_old_user_events_and_a_plain_one_is_not<R: 
     let seeds = [old.advertise_addr().to_string()];
     // Nothing is left to be gossiped: a join alone can tell what was.
     eventually::<R>("the event should leave the queue", async || {
-        old.stats().await.unwrap().queued_events == 0
+        old.stats().await.unwrap().queues.events.depth == 0
     })
     .await;
     let joined = plain.join(&seeds).await.unwrap();

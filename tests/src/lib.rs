@@ -1,12 +1,17 @@
 //! Tests that cross crates, and what they share.
 //!
 //! [`mod@conformance`] is the suite that every runtime adapter passes. An adapter takes part with an
-//! implementation of [`Runtime`] and one line: `serf_tests::conformance!(MyRuntime);`.
+//! implementation of [`Runtime`], as in [`runtimes`], and one line:
+//! `serf_tests::conformance!(MyRuntime);`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 pub mod conformance;
 mod harness;
+mod populous;
+mod proxy;
+pub mod runtimes;
+pub mod trouble;
 
 pub use harness::{Runtime, eventually, loopback, options, within};

@@ -9,6 +9,7 @@ use super::kind;
 use super::message::announcement;
 use crate::member::{Profile, VersionRange};
 use crate::message::{Alive, RawName, Sync, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 use crate::wire::msgpack::{
     Fault, Reader, append_bool, append_bytes, append_map_len, append_text, append_uint, record,
 };
@@ -158,7 +159,12 @@ fn read_fields<'a>(reader: &mut Reader<'a>, origin: Origin) -> Result<SyncEntry<
         versions: read_versions(versions)?,
         meta,
     };
-    Ok(SyncEntry { state, alive })
+    Ok(SyncEntry {
+        state,
+        // Comes with the user state.
+        intent: Intent::NONE,
+        alive,
+    })
 }
 
 fn append_entry(out: &mut Vec<u8>, state: SyncState, alive: &Alive<'_>) {

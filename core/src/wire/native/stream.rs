@@ -12,6 +12,7 @@ use super::sized::{append, append_bytes, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::member::VersionRange;
 use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 
 const LEN_LEN: usize = 4;
 const HEADER_LEN: usize = 1 + LEN_LEN + CHECKSUM_LEN;
@@ -203,10 +204,11 @@ impl<'b> SyncWriter<'b> {
     pub(crate) fn push_encoded(
         &mut self,
         state: SyncState,
+        intent: Intent,
         incarnation: u32,
         announced: &Announcement,
     ) -> bool {
-        let done = announced.append_sized(self.buf, self.limit, state as u8, incarnation);
+        let done = announced.append_entry(self.buf, self.limit, state, intent, incarnation);
         self.count += u32::from(done);
         done
     }

@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::*;
 use crate::message::{MemberTime, StreamMessage, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 use crate::wire::native::Frame;
 
 fn refused(packet: &[u8]) -> PacketError {
@@ -314,6 +315,7 @@ fn what_is_no_stream_message_is_refused_at_once() {
 
 fn entry(name: &str) -> SyncEntry<'_> {
     SyncEntry {
+        intent: Intent::NONE,
         state: SyncState::Alive,
         alive: alive(name),
     }

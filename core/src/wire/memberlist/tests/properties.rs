@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::{StreamMessage, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 use crate::wire::msgpack::Reader;
 use crate::wire::native::{self, Frame};
 
@@ -276,7 +277,7 @@ proptest! {
         let mut writer = SyncWriter::new(&mut buf, true, budget);
         let mut expected = Vec::new();
         for (parts, state) in parts.iter().zip(states) {
-            let entry = SyncEntry { state: all[state], alive: parts.alive() };
+            let entry = SyncEntry { state: all[state], intent: Intent::NONE, alive: parts.alive() };
             if writer.push(&entry) {
                 expected.push(Ok(entry));
             }

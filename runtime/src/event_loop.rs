@@ -1,14 +1,18 @@
 //! The loop: one task that owns the UDP socket, the timer and the node.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 
-use serf_runtime::adapter::{Command, Commands, Driver, Instant, Io, Sockets, sendable};
-use tokio::net::UdpSocket;
+use futures_lite::future::or;
 use tracing::debug;
 
-use crate::stream::{Input, Streams};
+use crate::adapter::{Datagrams, Runtime, Timer};
+use crate::command::{Command, Commands};
+use crate::driver::{Driver, Io};
+use crate::error::BindError;
+use crate::sockets::{Sockets, sendable};
+use crate::streams::{Input, Streams};
 
 /// Datagrams taken per wake, so that a flood does not keep callers and timers waiting.
 const BATCH: usize = 64;
@@ -22,12 +26,13 @@ const TURNS: usize = 64;
 /// The largest datagram there is.
 const MAX_DATAGRAM: usize = 65_536;
 
-pub(crate) struct Loop {
-    udp: UdpSocket,
-    /// The same socket, to ask without tokio in between; see [`Loop::receive`].
-    direct: std::net::UdpSocket,
+/// The loop of a node on a runtime, as [`Driver`] describes it.
+pub struct EventLoop<R: Runtime> {
+    runtime: R,
+    datagrams: R::Datagrams,
     bound: SocketAddr,
-    streams: Streams,
+    streams: Streams<R>,
+    timer: R::Timer,
     commands: Commands,
     received: Box<[u8]>,
     output: Vec<u8>,
@@ -36,20 +41,35 @@ pub(crate) struct Loop {
 }
 
 /// What ended a wait.
-enum Woken {
-    Socket,
+enum Woken<S> {
+    Socket(io::Result<()>),
     Timer,
-    Stream(Option<Input>),
+    Stream(Option<Input<S>>),
     Command(Option<Command>),
 }
 
-impl Loop {
-    pub(crate) fn new(driver: Driver, commands: Commands, sockets: Sockets) -> io::Result<Self> {
+impl<R: Runtime> EventLoop<R> {
+    pub(crate) fn new(
+        runtime: R,
+        driver: Driver,
+        commands: Commands,
+        sockets: Sockets,
+    ) -> Result<Self, BindError> {
+        let failed = |protocol| {
+            move |source| BindError::Socket {
+                protocol,
+                addr: sockets.addr,
+                source,
+            }
+        };
+        let datagrams = runtime.datagrams(sockets.udp).map_err(failed("UDP"))?;
+        let listener = runtime.listener(sockets.tcp).map_err(failed("TCP"))?;
         Ok(Self {
-            direct: sockets.udp.try_clone()?,
-            udp: UdpSocket::from_std(sockets.udp)?,
+            datagrams,
             bound: sockets.addr,
-            streams: Streams::new(sockets.tcp, driver.params())?,
+            streams: Streams::new(runtime.clone(), listener, driver.params()),
+            timer: runtime.timer(),
+            runtime,
             commands,
             received: vec![0; MAX_DATAGRAM].into(),
             output: Vec::new(),
@@ -57,29 +77,23 @@ impl Loop {
         })
     }
 
-    pub(crate) async fn run(mut self) {
-        // tokio takes a socket as unwritable until it was waited for once.
-        let _ = self.udp.writable().await;
-        let mut sleep = pin!(tokio::time::sleep_until(tokio::time::Instant::now()));
+    /// Runs the node until it stops: it left, was shut down, or its last handle is gone. When
+    /// this returns all tasks have ended and all sockets are closed. If it is dropped before, the
+    /// node stops at once, and its tasks end as soon as they run.
+    pub async fn run(mut self) {
+        self.streams.listen();
         let mut armed = None;
         while let Some(deadline) = self.drain() {
             if armed != Some(deadline) {
-                let deadline = self.driver.clock().to_system(deadline);
-                sleep.as_mut().reset(deadline.into());
+                self.timer.set(self.driver.clock().to_system(deadline));
             }
             armed = Some(deadline);
-            let woken = tokio::select! {
-                biased;
-                _ = self.udp.readable() => Woken::Socket,
-                input = self.streams.next() => Woken::Stream(input),
-                command = self.commands.next() => Woken::Command(command),
-                () = &mut sleep => Woken::Timer,
-            };
+            let woken = self.wait().await;
             self.driver.wake();
-            let more = self.receive();
             let mut command = None;
             match woken {
-                Woken::Socket => {}
+                Woken::Socket(Ok(())) => {}
+                Woken::Socket(Err(error)) => receive_failed(&mut self.driver, &error),
                 // If it fired early, it has to be armed again for the same deadline.
                 Woken::Timer => armed = None,
                 Woken::Stream(Some(input)) => self.streams.handle(input, &mut self.driver),
@@ -87,6 +101,7 @@ impl Loop {
                 // The last handle is gone. (The streams' own channel never closes.)
                 Woken::Command(None) | Woken::Stream(None) => self.driver.stop(),
             }
+            let more = self.receive();
             for _ in 0..TURNS {
                 let Some(input) = self.streams.try_next() else {
                     break;
@@ -100,17 +115,29 @@ impl Loop {
                 };
                 self.driver.command(command);
             }
-            self.streams.reap();
             if more {
                 // In a flood, other tasks get their turn, too.
-                tokio::task::yield_now().await;
+                self.runtime.yield_now().await;
             }
         }
         self.streams.shutdown().await;
+        self.datagrams.close().await;
+    }
+
+    /// Waits for whatever comes first; of things that are there already, in this order.
+    async fn wait(&mut self) -> Woken<R::Stream> {
+        let socket = async { Woken::Socket(self.datagrams.readable().await) };
+        let stream = async { Woken::Stream(self.streams.next().await) };
+        let command = async { Woken::Command(self.commands.next().await) };
+        let timer = async {
+            self.timer.fired().await;
+            Woken::Timer
+        };
+        or(or(socket, stream), or(command, timer)).await
     }
 
     /// Does all that the node asks for. Returns when to wake up, or `None` if it has stopped.
-    fn drain(&mut self) -> Option<Instant> {
+    fn drain(&mut self) -> Option<serf_core::Instant> {
         loop {
             match self.driver.poll(&mut self.output) {
                 Io::Send { to } => self.send(to),
@@ -126,7 +153,7 @@ impl Loop {
     /// Sends the output. What the system does not take is lost, as datagrams may be.
     fn send(&mut self, to: SocketAddr) {
         let to = sendable(to, self.bound);
-        match self.udp.try_send_to(&self.output, to) {
+        match self.datagrams.try_send(&self.output, to) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.driver.counters.send_buffer_full += 1;
@@ -141,17 +168,27 @@ impl Loop {
     /// Takes what the socket holds, up to a bound. True if there may be more.
     fn receive(&mut self) -> bool {
         let Self {
-            driver, received, ..
+            driver,
+            received,
+            datagrams,
+            ..
         } = self;
-        let more = take(driver, received, BATCH, |buf| self.udp.try_recv_from(buf));
-        // What tokio knows of the socket is as old as its last look at all sockets, which may be
-        // long ago if a task kept the thread busy. Before a timer fires, ask the socket itself.
+        let more = take(driver, received, BATCH, |buf| datagrams.try_receive(buf));
         if driver.due() {
+            // Before a timer fires, ask the socket itself.
             return take(driver, received, BATCH_WHEN_DUE, |buf| {
-                self.direct.recv_from(buf)
+                datagrams.receive_now(buf)
             });
         }
         more
+    }
+}
+
+impl<R: Runtime> fmt::Debug for EventLoop<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,11 +203,13 @@ fn take(
         match receive(buf) {
             Ok((len, from)) => driver.datagram(from, &buf[..len]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(error) => {
-                driver.counters.receive_errors += 1;
-                debug!(%error, "receiving a datagram failed");
-            }
+            Err(error) => receive_failed(driver, &error),
         }
     }
     true
+}
+
+fn receive_failed(driver: &mut Driver, error: &io::Error) {
+    driver.counters.receive_errors += 1;
+    debug!(%error, "receiving a datagram failed");
 }

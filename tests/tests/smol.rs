@@ -1,0 +1,3 @@
+//! The conformance suite on smol.
+
+serf_tests::conformance!(serf_tests::runtimes::Smol);
