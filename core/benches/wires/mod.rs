@@ -7,7 +7,7 @@ use serf_core::message::{
 };
 use serf_core::wire::memberlist::{self, Compressor, Origin, Unpacker};
 use serf_core::wire::native;
-use serf_core::{LamportTime, VersionRange, Versions};
+use serf_core::{Intent, LamportTime, VersionRange, Versions};
 
 use crate::work::{META, addr, name};
 
@@ -98,13 +98,14 @@ impl Wire {
         buf.clear();
         let entries = members.alives().map(|alive| SyncEntry {
             state: SyncState::Alive,
+            intent: Intent::join(LamportTime::new(7)),
             alive,
         });
         let mut state = Vec::new();
         match self {
             Self::Native => {
-                let mut writer = native::StateWriter::new(&mut state, &Clocks::default(), CAP);
-                assert!(members.times().all(|time| writer.push_member(&time)));
+                // The intents are in the entries.
+                native::StateWriter::new(&mut state, &Clocks::default(), CAP);
                 let mut writer = native::SyncWriter::new(buf, false, VersionRange::EMPTY, CAP);
                 assert!(entries.into_iter().all(|entry| writer.push(&entry)));
                 writer.finish(&state);

@@ -125,7 +125,12 @@ fn read_usual_fields<'a>(reader: &mut Reader<'a>, origin: Origin) -> Option<Sync
         meta,
     };
     *reader = ahead;
-    Some(SyncEntry { state, alive })
+    Some(SyncEntry {
+        state,
+        // Comes with the user state.
+        intent: Intent::NONE,
+        alive,
+    })
 }
 
 const fn sync_state(number: u64) -> Option<SyncState> {
@@ -271,7 +276,8 @@ impl<'b> SyncWriter<'b> {
     }
 
     /// Adds a member. If it does not fit in what is left of the budget, leaves the message as it
-    /// is and returns false.
+    /// is and returns false. On this wire the intent of the member goes into the user state, with
+    /// [`push_member`](super::StateWriter::push_member).
     #[must_use = "false means that the entry is not in the message"]
     pub fn push(&mut self, entry: &SyncEntry<'_>) -> bool {
         self.push_entry(entry.state, &entry.alive)

@@ -231,7 +231,7 @@ proptest! {
         prop_assert_eq!(read_message(&bytes, NOWHERE), Ok(alive));
         prop_assert_eq!(read_message(&more, NOWHERE), Ok(alive));
 
-        let entry = SyncEntry { state: SyncState::Dead, alive: parts.alive() };
+        let entry = SyncEntry { state: SyncState::Dead, intent: Intent::NONE, alive: parts.alive() };
         let mut message = Vec::new();
         let mut writer = SyncWriter::new(&mut message, false, usize::MAX);
         prop_assert!(writer.push(&entry));
