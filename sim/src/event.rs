@@ -111,6 +111,8 @@ pub enum Op {
     SetLinks(Link),
     /// The network breaks.
     Cut(Cut),
+    /// The network breaks for some time.
+    CutFor(Cut, Duration),
     /// One break is mended.
     Heal(CutId),
     /// Every break is mended.

@@ -46,6 +46,7 @@ mod pool;
 mod processor;
 mod queue;
 mod rng;
+pub mod scenario;
 mod stream;
 mod trace;
 mod world;

@@ -385,6 +385,7 @@ impl World {
             Op::SetUplink { node, uplink } => self.set_uplink(node, uplink),
             Op::SetLinks(link) => self.set_links(link),
             Op::Cut(cut) => drop(self.cut(cut)),
+            Op::CutFor(cut, time) => drop(self.cut_for(cut, time)),
             Op::Heal(id) => self.heal(id),
             Op::HealAll => self.heal_all(),
         }

@@ -20,6 +20,10 @@ pub(crate) enum Domain {
     Burst = 4,
     /// Which old packets come back.
     Replay = 5,
+    /// Whom a fault or a piece of work of a scenario is about.
+    Scenario = 6,
+    /// What a world that nobody described looks like.
+    Swarm = 7,
 }
 
 /// 32 bytes that belong to one consumer alone.

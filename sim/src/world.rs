@@ -312,6 +312,12 @@ impl World {
         checks.flat_map(|checks| checks.tallies()).collect()
     }
 
+    /// The check of this type, if it watches this world, for what it has found out.
+    #[must_use]
+    pub fn find_check<T: Check>(&self) -> Option<&T> {
+        self.checks.as_ref()?.find()
+    }
+
     /// Keeps every event from now on for [`World::events`]; n nodes that join produce n² of them.
     pub fn log_events(&mut self) {
         self.log.get_or_insert_default();
@@ -395,20 +401,29 @@ impl World {
     /// When a check fails, or if `limit` passes first: then with the nodes that are wrong and the
     /// members that they are wrong about.
     pub fn run_until_converged(&mut self, limit: Duration) -> Result<Duration, Failure> {
+        if let Some(took) = self.try_to_converge(limit)? {
+            return Ok(took);
+        }
+        let views = self.views();
+        Err(self.failure(&format!("views agree within {limit:?}"), views.to_string()))
+    }
+
+    /// The same, but that it is no failure if `limit` passes first: then `None`.
+    ///
+    /// # Errors
+    /// When a check fails.
+    pub fn try_to_converge(&mut self, limit: Duration) -> Result<Option<Duration>, Failure> {
         self.views_changed = true;
         let start = self.now;
         loop {
             if std::mem::take(&mut self.views_changed) {
                 let truth = Truth::of(self);
                 if truth.numbers_match(self) && truth.judge(self).agree() {
-                    return Ok(self.now.since(start));
+                    return Ok(Some(self.now.since(start)));
                 }
             }
             if self.now.since(start) >= limit {
-                let views = self.views();
-                return Err(
-                    self.failure(&format!("views agree within {limit:?}"), views.to_string())
-                );
+                return Ok(None);
             }
             self.run_to((self.now + LOOK).min(start + limit))?;
         }

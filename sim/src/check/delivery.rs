@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{Check, Observation, Tally, Wants, What, settling_time};
 use crate::world::World;
 
-/// Nobody is told of an event twice in one life, or of one that nobody sent. Every healthy node
-/// of the sender's cluster that was there a quarter of a minute before is told within a bound,
-/// unless the network was cut or changed in between: by default, in a fair network, within the
-/// [settling time](super::settling_time).
+/// Nobody is told of an event twice in one life, or of one that nobody sent. If the sender was
+/// and stays healthy, every healthy node of its cluster that was there a quarter of a minute
+/// before is told within a bound, unless the network was cut or changed in between: by default, in
+/// a fair network, within the [settling time](super::settling_time).
 ///
 /// Not judged are events of a flood of which nodes remember less than there are, and those that
 /// a node says itself that it missed.
@@ -26,7 +26,8 @@ pub struct Delivery {
     deliveries: u64,
     judged: u64,
     unjudged: u64,
-    slowest: Duration,
+    /// How long each judged event took to reach the last node.
+    latencies: Vec<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +54,13 @@ impl Delivery {
         }
     }
 
+    /// How long each event that was judged took to reach the last node that got it, in the order
+    /// in which they were sent.
+    #[must_use]
+    pub fn latencies(&self) -> &[Duration] {
+        &self.latencies
+    }
+
     fn bound(&self, world: &World) -> Option<Duration> {
         self.within
             .or_else(|| settling_time(&world.params, world.len()))
@@ -70,17 +78,22 @@ impl Delivery {
             self.unjudged += 1;
             return Ok(());
         }
-        self.judged += 1;
         let cluster = world.cluster_of(event.by);
-        let missed = world.running().find(|&node| {
+        let steady = |node: usize| {
             let host = &world.hosts[node];
             world.cluster_of(node) == cluster
                 && host.is_healthy()
                 && host.disturbed + GRACE <= event.at
-                && !has(&event.told, node)
-        });
+        };
+        if !steady(event.by) {
+            self.unjudged += 1;
+            return Ok(());
+        }
+        self.judged += 1;
+        let mut running = world.running();
+        let missed = running.find(|&node| steady(node) && !has(&event.told, node));
         let Some(node) = missed else {
-            self.slowest = self.slowest.max(event.last.since(event.at));
+            self.latencies.push(event.last.since(event.at));
             return Ok(());
         };
         let told: u32 = event.told.iter().map(|word| word.count_ones()).sum();
@@ -201,7 +214,6 @@ impl Check for Delivery {
             ("deliveries", self.deliveries),
             ("events judged", self.judged),
             ("events not judged", self.unjudged),
-            ("slowest in milliseconds", self.slowest.as_millis() as u64),
         ]
     }
 }

@@ -26,7 +26,7 @@ impl Check for Incarnations {
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
         let (member, reaped) = match seen.what {
             What::Started { .. } => {
-                self.known.clear(seen.node);
+                self.known.start(seen.node, seen.world.name(seen.node));
                 return Ok(());
             }
             What::Event(Event::Member(change)) => {

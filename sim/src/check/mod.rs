@@ -18,6 +18,7 @@ mod rows;
 mod traffic;
 mod views;
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
@@ -137,7 +138,7 @@ impl BitOr for Wants {
 pub type Tally = Vec<(&'static str, u64)>;
 
 /// An invariant that can be judged by watching.
-pub trait Check: Send {
+pub trait Check: Any + Send {
     /// A few words for what must hold, for the message of a failure.
     fn name(&self) -> &'static str;
 
@@ -218,6 +219,11 @@ impl Checks {
             check.look(world).map_err(|found| (check.name(), found))?;
         }
         Ok(())
+    }
+
+    pub(crate) fn find<T: Check>(&self) -> Option<&T> {
+        let mut all = self.all.iter().map(|check| check.as_ref() as &dyn Any);
+        all.find_map(|check| check.downcast_ref())
     }
 
     pub(crate) fn tallies(&self) -> impl Iterator<Item = (&'static str, Tally)> + '_ {

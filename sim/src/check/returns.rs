@@ -35,8 +35,9 @@ impl Check for Returns {
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
         let change = match seen.what {
             What::Started { .. } => {
-                self.gone.clear(seen.node);
-                self.forgotten.clear(seen.node);
+                let name = seen.world.name(seen.node);
+                self.gone.start(seen.node, name);
+                self.forgotten.start(seen.node, name);
                 return Ok(());
             }
             What::Event(Event::Member(change)) => change,
