@@ -11,6 +11,7 @@
     reason = "a measurement of this program starts it anew under valgrind"
 )]
 
+mod wires;
 mod work;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -20,6 +21,8 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serf_core::Node;
+
+use wires::{Members, Wire};
 
 const FEW: u64 = 10;
 const MANY: u64 = 60;
@@ -44,7 +47,30 @@ const OPERATIONS: &[Operation] = &[
     ("full packet from a queue of 200", full_packets),
     ("merge 1,000 known members", |n| merges(n, false)),
     ("merge 1,000 known members and answer", |n| merges(n, true)),
+    ("write 10 alives, native", |n| write_packets(0, n)),
+    ("write 10 alives, memberlist", |n| write_packets(1, n)),
+    ("write 10 alives, memberlist compressed", |n| {
+        write_packets(2, n)
+    }),
+    ("read 10 alives, native", |n| read_packets(0, n)),
+    ("read 10 alives, memberlist", |n| read_packets(1, n)),
+    ("read 10 alives, memberlist compressed", |n| {
+        read_packets(2, n)
+    }),
+    ("write an exchange of 1,000, native", |n| write_syncs(0, n)),
+    ("write an exchange of 1,000, memberlist", |n| {
+        write_syncs(1, n)
+    }),
+    ("... memberlist compressed", |n| write_syncs(2, n)),
+    ("read an exchange of 1,000, native", |n| read_syncs(0, n)),
+    ("read an exchange of 1,000, memberlist", |n| {
+        read_syncs(1, n)
+    }),
+    ("... memberlist compressed", |n| read_syncs(2, n)),
 ];
+
+/// The wires by number.
+const WIRES: [&str; 3] = ["native", "memberlist", "memberlist compressed"];
 
 struct Counting;
 
@@ -79,6 +105,7 @@ fn main() -> ExitCode {
                 operation(1);
                 println!("{name}: ok");
             }
+            sizes();
             ExitCode::SUCCESS
         }
         (Some(operation), Some(count)) => {
@@ -111,6 +138,7 @@ fn table() -> ExitCode {
             per(few.1, many.1)
         );
     }
+    sizes();
     ExitCode::SUCCESS
 }
 
@@ -127,6 +155,64 @@ fn count(operation: usize, times: u64) -> Option<(u64, u64)> {
     let instructions = line.split(':').nth(1)?.trim().parse().ok()?;
     let allocations = String::from_utf8_lossy(&out.stdout).trim().parse().ok()?;
     Some((instructions, allocations))
+}
+
+fn wire(number: usize) -> Wire {
+    match number {
+        0 => Wire::Native,
+        1 => Wire::memberlist(false),
+        _ => Wire::memberlist(true),
+    }
+}
+
+fn write_packets(number: usize, times: u64) {
+    let (mut wire, members) = (wire(number), Members::new(10));
+    let mut buf = Vec::with_capacity(4096);
+    for _ in 0..times {
+        assert_eq!(wire.write_packet(black_box(&mut buf), &members), 10);
+    }
+}
+
+fn read_packets(number: usize, times: u64) {
+    let (mut wire, members) = (wire(number), Members::new(10));
+    let mut buf = Vec::new();
+    wire.write_packet(&mut buf, &members);
+    for _ in 0..times {
+        assert_eq!(wire.read_packet(black_box(&buf)), 10);
+    }
+}
+
+fn write_syncs(number: usize, times: u64) {
+    let (mut wire, members) = (wire(number), Members::new(1_000));
+    let mut buf = Vec::with_capacity(1 << 20);
+    for _ in 0..times {
+        wire.write_sync(black_box(&mut buf), &members);
+    }
+}
+
+fn read_syncs(number: usize, times: u64) {
+    let (mut wire, members) = (wire(number), Members::new(1_000));
+    let mut buf = Vec::new();
+    wire.write_sync(&mut buf, &members);
+    for _ in 0..times {
+        assert_eq!(wire.read_sync(black_box(&buf)), 1_000);
+    }
+}
+
+/// How long the same messages are on each wire.
+fn sizes() {
+    println!(
+        "\n{:<42} {:>12} {:>12} {:>12}",
+        "bytes", "10 alives", "per 1,400", "1,000 synced"
+    );
+    for (number, name) in WIRES.iter().enumerate() {
+        let (mut wire, mut buf) = (wire(number), Vec::new());
+        wire.write_packet(&mut buf, &Members::new(10));
+        let packet = buf.len();
+        let fitting = wire.write_packet(&mut buf, &Members::new(100));
+        wire.write_sync(&mut buf, &Members::new(1_000));
+        println!("{name:<42} {packet:>12} {fitting:>12} {:>12}", buf.len());
+    }
 }
 
 fn pings(members: usize, times: u64) {

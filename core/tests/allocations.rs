@@ -1,23 +1,35 @@
-//! Steady state takes no memory: pings, acks and gossip that is known already.
+//! Steady state takes no memory: pings, acks and gossip that is known already, and packets of the
+//! memberlist wire, sealed or not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serf_core::keyring::{Key, Keyring};
 use serf_core::message::{Alive, Message};
+use serf_core::wire::label::Label;
+use serf_core::wire::memberlist::{self, Compressor, Origin, Unpacker};
 use serf_core::wire::native::PacketWriter;
+use serf_core::wire::seal::Sealer;
 use serf_core::{Action, Config, Identity, Instant, Name, Node, Params, Versions};
 
 struct Counting;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// Each test has a thread of its own.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count_one() {
+    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+}
 
 // SAFETY: every call is passed on unchanged to the system allocator.
 #[allow(unsafe_code, reason = "an allocator cannot be written without")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count_one();
         unsafe { System.alloc(layout) }
     }
 
@@ -26,7 +38,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count_one();
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 }
@@ -128,12 +140,12 @@ fn steady_state_allocates_nothing() {
     run(&mut nodes, &mut buf, &mut mail, 1..60_000);
     assert!(nodes.iter().all(|node| node.queued_broadcasts() == 0));
 
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = ALLOCATIONS.get();
     let delivered = run(&mut nodes, &mut buf, &mut mail, 60_000..120_000);
     for _ in 0..1_000 {
         nodes[0].handle_datagram(addr(2), &gossip, Instant::from_millis(120_000));
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let allocations = ALLOCATIONS.get() - before;
     assert!(
         delivered > 200,
         "a minute of probes both ways: {delivered} datagrams"
@@ -142,4 +154,44 @@ fn steady_state_allocates_nothing() {
         allocations, 0,
         "in {delivered} datagrams of probes and 1,000 of known gossip"
     );
+}
+
+#[test]
+fn packets_of_the_memberlist_wire_take_no_memory() {
+    let alive = |n| {
+        Message::Alive(Alive {
+            incarnation: 1,
+            name: "one-of-many".into(),
+            addr: addr(n),
+            versions: Versions::CURRENT,
+            meta: b"\xff\x81\xa4role\xa3web",
+        })
+    };
+    let origin = Origin {
+        from: addr(1),
+        own_port: 7946,
+    };
+    let key = Key::new(&[7; 32]).expect("a valid length");
+    let (sealer, label) = (Sealer::new(&Keyring::new(key)), Label::none());
+    let (mut compressor, mut unpacker) = (Compressor::new(), Unpacker::new());
+    let mut buf = Vec::with_capacity(4096);
+    let mut round = |compress: bool| {
+        buf.clear();
+        let mut writer = memberlist::PacketWriter::new(&mut buf, 1400, true);
+        for n in 0..10 {
+            assert!(writer.push(&alive(n)), "it fits");
+        }
+        writer.finish(compress.then_some(&mut compressor));
+        sealer.seal_packet(&mut buf, 0, *b"never again!", &label);
+        let packet = sealer.open_packet(&mut buf, &label).expect("one of ours");
+        let messages = memberlist::read_packet(packet, origin, &mut unpacker).expect("a packet");
+        assert_eq!(messages.filter(|message| message.is_ok()).count(), 10);
+    };
+    // Until every buffer has been used.
+    round(true);
+    let before = ALLOCATIONS.get();
+    for n in 0..100 {
+        round(n % 2 == 0);
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }

@@ -11,7 +11,7 @@ use serf_core::{
 };
 
 /// Tags of a usual size, as encoded: `role=web`, `dc=east`, `rack=r12`.
-const META: &[u8] = b"\xff\x83\xa2dc\xa4east\xa4rack\xa3r12\xa4role\xa3web";
+pub(crate) const META: &[u8] = b"\xff\x83\xa2dc\xa4east\xa4rack\xa3r12\xa4role\xa3web";
 
 pub(crate) const NOW: Instant = Instant::from_millis(60_000);
 
@@ -19,7 +19,7 @@ pub(crate) fn addr(n: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 7946))
 }
 
-fn name(n: usize) -> String {
+pub(crate) fn name(n: usize) -> String {
     format!("node-{n:05}")
 }
 

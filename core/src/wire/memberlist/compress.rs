@@ -21,7 +21,7 @@ const STEP: usize = 4096;
 /// What it takes to read packets and frames that are compressed: a decoder and buffers, which are
 /// used again and again.
 ///
-/// Takes about 30 KiB from the first compressed message on, and as much as the largest one so far
+/// Takes some tens of KiB from the first compressed message on, and as much as the largest one so far
 /// had in plain form, which has a bound.
 #[derive(Default)]
 pub struct Unpacker {
@@ -130,7 +130,7 @@ impl fmt::Debug for Unpacker {
 /// What it takes to compress packets and frames: an encoder and a buffer, which are used again and
 /// again.
 ///
-/// Takes about 100 KiB from the first message on, and as much as the largest one so far took in
+/// Takes some tens of KiB from the first message on, and as much as the largest one so far took in
 /// compressed form.
 #[derive(Default)]
 pub struct Compressor {

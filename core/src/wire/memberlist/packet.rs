@@ -5,7 +5,7 @@ use core::mem;
 use core::ops::Range;
 use core::slice;
 
-use super::compress::{InflateError, Unpacker};
+use super::compress::Unpacker;
 use super::error::{MessageError, PacketError};
 use super::field::Origin;
 use super::kind;
@@ -205,10 +205,8 @@ impl Flattening<'_> {
                 self.add(&inflated, depth + 1);
             }
             Err(error) => {
-                // Whatever was wrong, it may have cost as much.
-                if matches!(error, InflateError::TooLarge { .. }) {
-                    self.budget = 0;
-                }
+                // How much it took to find out is not known, so it counts as all there was.
+                self.budget = 0;
                 self.note(error.into());
             }
         }

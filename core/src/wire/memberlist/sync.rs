@@ -86,6 +86,9 @@ enum Failed {
 
 #[inline]
 fn read_entry<'a>(reader: &mut Reader<'a>, origin: Origin) -> Result<SyncEntry<'a>, Failed> {
+    if let Some(entry) = read_usual_fields(reader, origin) {
+        return Ok(entry);
+    }
     let start = *reader;
     read_fields(reader, origin).map_err(|error| {
         *reader = start;
@@ -96,7 +99,51 @@ fn read_entry<'a>(reader: &mut Reader<'a>, origin: Origin) -> Result<SyncEntry<'
     })
 }
 
+/// An entry as every release writes it; see the announcement in a packet, of which this is another
+/// form. `None`, with the reader where it was, if it is written in another way or wrong.
 #[inline]
+fn read_usual_fields<'a>(reader: &mut Reader<'a>, origin: Origin) -> Option<SyncEntry<'a>> {
+    let mut ahead = *reader;
+    ahead.literal(b"\x87\xa4Addr")?;
+    let ip = ahead.bytes().ok()?;
+    ahead.literal(b"\xabIncarnation")?;
+    let incarnation = ahead.u32().ok()?;
+    ahead.literal(b"\xa4Meta")?;
+    let meta = ahead.bytes().ok()?;
+    ahead.literal(b"\xa4Name")?;
+    let name = read_name(&mut ahead).ok()?;
+    ahead.literal(b"\xa4Port")?;
+    let port = ahead.u16().ok()?;
+    ahead.literal(b"\xa5State")?;
+    let state = sync_state(ahead.u64().ok()?)?;
+    ahead.literal(b"\xa3Vsn")?;
+    let alive = Alive {
+        incarnation,
+        name,
+        addr: origin.member(ip, port).ok()?,
+        versions: read_versions(ahead.bytes().ok()?).ok()?,
+        meta,
+    };
+    *reader = ahead;
+    Some(SyncEntry {
+        state,
+        // Comes with the user state.
+        intent: Intent::NONE,
+        alive,
+    })
+}
+
+const fn sync_state(number: u64) -> Option<SyncState> {
+    Some(match number {
+        0 => SyncState::Alive,
+        1 => SyncState::Suspect,
+        2 => SyncState::Dead,
+        3 => SyncState::Left,
+        _ => return None,
+    })
+}
+
+#[inline(never)]
 fn read_fields<'a>(reader: &mut Reader<'a>, origin: Origin) -> Result<SyncEntry<'a>, MessageError> {
     let (mut incarnation, mut name, mut state) = (0, RawName::new(b""), 0);
     let (mut ip, mut port, mut meta, mut versions) = (&[][..], 0, &[][..], &[][..]);
@@ -109,13 +156,7 @@ fn read_fields<'a>(reader: &mut Reader<'a>, origin: Origin) -> Result<SyncEntry<
         b"State" => state = reader.u64()?,
         b"Vsn" => versions = reader.bytes()?,
     })?;
-    let state = match state {
-        0 => SyncState::Alive,
-        1 => SyncState::Suspect,
-        2 => SyncState::Dead,
-        3 => SyncState::Left,
-        _ => return Err(MessageError::Malformed),
-    };
+    let state = sync_state(state).ok_or(MessageError::Malformed)?;
     let alive = Alive {
         incarnation,
         name,
@@ -235,7 +276,8 @@ impl<'b> SyncWriter<'b> {
     }
 
     /// Adds a member. If it does not fit in what is left of the budget, leaves the message as it
-    /// is and returns false.
+    /// is and returns false. On this wire the intent of the member goes into the user state, with
+    /// [`push_member`](super::StateWriter::push_member).
     #[must_use = "false means that the entry is not in the message"]
     pub fn push(&mut self, entry: &SyncEntry<'_>) -> bool {
         self.push_entry(entry.state, &entry.alive)

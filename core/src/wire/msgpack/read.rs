@@ -54,6 +54,13 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
+    /// Steps over these bytes if they come next.
+    #[inline]
+    pub(crate) fn literal(&mut self, bytes: &[u8]) -> Option<()> {
+        self.rest = self.rest.strip_prefix(bytes)?;
+        Some(())
+    }
+
     /// The next byte as it is.
     pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
         self.fixed().map(|[byte]| byte)

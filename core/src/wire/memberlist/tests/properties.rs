@@ -224,6 +224,32 @@ proptest! {
     }
 
     #[test]
+    fn an_announcement_is_the_same_with_a_field_more(parts in any_parts()) {
+        let alive = Message::Alive(parts.alive());
+        let bytes = encoded(&alive);
+        let more = [&b"\x04\x87\xa1x\xc0"[..], &bytes[2..]].concat();
+        prop_assert_eq!(read_message(&bytes, NOWHERE), Ok(alive));
+        prop_assert_eq!(read_message(&more, NOWHERE), Ok(alive));
+
+        let entry = SyncEntry { state: SyncState::Dead, intent: Intent::NONE, alive: parts.alive() };
+        let mut message = Vec::new();
+        let mut writer = SyncWriter::new(&mut message, false, usize::MAX);
+        prop_assert!(writer.push(&entry));
+        writer.finish(b"", None);
+        let start = message.iter().position(|&byte| byte == 0x87).expect("a map of seven");
+        let entries = [&message[start..], b"\x88\xa1x\xc0", &message[start + 1..]].concat();
+        let sync = crate::message::Sync {
+            join: false,
+            versions: crate::member::VersionRange::EMPTY,
+            count: 2,
+            entries: &entries,
+            user_state: b"",
+        };
+        let read: Vec<_> = SyncEntries::new(&sync, NOWHERE).collect();
+        prop_assert_eq!(read, [Ok(entry), Ok(entry)]);
+    }
+
+    #[test]
     fn any_plain_text_survives_compression(
         seed in vec_of(any::<u8>(), 1..40),
         times in 1..400_usize,
