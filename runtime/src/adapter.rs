@@ -22,7 +22,9 @@ use crate::advertise;
 use crate::command;
 use crate::error::BindError;
 use crate::events::{self, Events};
+use crate::files::load_keyring;
 use crate::handle::{Handle, Shared};
+use crate::keeper::Keeper;
 use crate::options::{Checked, DEFAULT_PORT, Options};
 
 pub use crate::clock::Clock;
@@ -229,10 +231,27 @@ pub async fn start<R: Runtime>(
     };
     let clock = Clock::new();
     let identity = options.identity(advertise_addr);
-    let node =
+    let keys = match (options.keyring, &options.keyring_file) {
+        (None, Some(path)) => Some(load_keyring(path)?),
+        (keys, _) => keys,
+    };
+    let (keeper, remembered) = Keeper::open(
+        options.snapshot.as_deref(),
+        options.rejoin_after_leave,
+        options.keyring_file,
+    )?;
+    let mut node =
         Node::new(identity, options.params, seed, clock.now()).map_err(BindError::Refused)?;
+    if let Some(keys) = keys {
+        node = node.with_keyring(keys);
+    }
+    if let Some(snapshot) = remembered {
+        node.restore(&snapshot);
+        // Refused if there is nobody to find back to.
+        let _ = node.rejoin(clock.now());
+    }
     let (publisher, subscriptions) = events::channel(options.event_capacity);
-    let (driver, stopped) = Driver::new(node, clock, publisher);
+    let (driver, stopped) = Driver::new(node, clock, publisher, keeper);
     let (asker, commands) = command::channel();
     let event_loop = EventLoop::new(runtime, driver, commands, sockets)?;
     let handle = Handle::new(Shared {

@@ -5,7 +5,8 @@ use std::pin::{Pin, pin};
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::{StreamExt, future};
 use serf_core::{
-    Coordinate, LamportTime, Member, Outcome, QueryKey, QueryParams, RespondError, Tags,
+    Coordinate, KeyOperation, LamportTime, Member, Outcome, QueryKey, QueryParams, RespondError,
+    Tags,
 };
 use std::net::SocketAddr;
 
@@ -46,6 +47,7 @@ pub(crate) enum Call {
         prune: bool,
     },
     SetTags(Tags),
+    Keys(KeyOperation),
 }
 
 /// A query to be asked.

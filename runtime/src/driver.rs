@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::command::{self, Call, Command, Kind, Reply};
 use crate::error::CallError;
 use crate::events::Publisher;
+use crate::keeper::Keeper;
 use crate::query::Askers;
 use crate::sockets::canonical;
 use crate::stats::{SocketCounters, Stats};
@@ -81,6 +82,7 @@ pub struct Driver {
     calls: BTreeMap<CommandId, Reply<Result<Outcome, CallError>>>,
     askers: Askers,
     publisher: Publisher,
+    keeper: Keeper,
     stopping: bool,
     logged: Counters,
     /// Closes when the driver is dropped; the last field, so that it is the last to go.
@@ -89,7 +91,12 @@ pub struct Driver {
 
 impl Driver {
     /// The second value ends (never yields) when the driver is dropped.
-    pub(crate) fn new(node: Node, clock: Clock, publisher: Publisher) -> (Self, Receiver<()>) {
+    pub(crate) fn new(
+        node: Node,
+        clock: Clock,
+        publisher: Publisher,
+        keeper: Keeper,
+    ) -> (Self, Receiver<()>) {
         let (alive, stopped) = async_channel::bounded(1);
         let driver = Self {
             counters: SocketCounters::default(),
@@ -101,6 +108,7 @@ impl Driver {
             calls: BTreeMap::new(),
             askers: Askers::default(),
             publisher,
+            keeper,
             stopping: false,
             _alive: alive,
         };
@@ -207,6 +215,7 @@ impl Driver {
                 Action::CloseStream { id, abort } => Io::Close { id, abort },
                 Action::Event(event) => {
                     log(&event);
+                    self.keeper.event(&event, &self.node);
                     self.publisher.publish(event);
                     continue;
                 }
@@ -227,12 +236,19 @@ impl Driver {
                     continue;
                 }
                 Action::Wait(Some(deadline)) => {
+                    self.keeper.settled(&self.node, self.now);
                     self.deadline = deadline;
                     Io::Wait(deadline)
                 }
                 Action::Wait(None) => Io::Stop,
             };
         }
+    }
+
+    /// Waits until what the node leaves on disk is there, or has failed to get there. For the end,
+    /// when the sockets are closed; a disk that hangs is not to be waited for for long.
+    pub async fn finish_files(&mut self) {
+        self.keeper.close().await;
     }
 
     /// The clock that the instants of [`Io::Wait`] refer to.
@@ -249,6 +265,7 @@ impl Driver {
 
     fn call(&mut self, call: Call, reply: Reply<Result<Outcome, CallError>>) {
         let (node, now) = (&mut self.node, self.now);
+        let leaves = matches!(call, Call::Leave);
         let begun = match call {
             Call::Join {
                 seeds,
@@ -261,9 +278,13 @@ impl Driver {
             Call::Leave => node.leave(now),
             Call::ForceLeave { name, prune } => node.force_leave(&name, prune, now),
             Call::SetTags(tags) => node.set_tags(&tags, now),
+            Call::Keys(operation) => node.key_operation(&operation, now),
         };
         match begun {
             Ok(id) => {
+                if leaves {
+                    self.keeper.leaves(&self.node);
+                }
                 self.calls.insert(id, reply);
             }
             Err(refusal) => reply.send(Err(refusal.into())),
@@ -292,6 +313,9 @@ impl Driver {
             event_time: self.node.event_time(),
             query_time: self.node.query_time(),
             coordinate_resets: self.node.coordinate_resets(),
+            encrypted: self.node.keyring().is_some(),
+            cannot_decrypt: self.node.cannot_decrypt(),
+            snapshot: self.keeper.snapshot_status(),
             subscribers: self.publisher.subscribers(),
         }
     }
@@ -353,7 +377,7 @@ mod tests {
         let node = Node::new(identity, params.unwrap(), [1; 32], clock.now()).unwrap();
         let (publisher, subscriptions) = events::channel(8);
         let events = subscriptions.subscribe();
-        let (driver, stopped) = Driver::new(node, clock, publisher);
+        let (driver, stopped) = Driver::new(node, clock, publisher, Keeper::default());
         let (asker, commands) = command::channel();
         Bench {
             driver,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serf_core::{CommandError, ConfigError, InvalidName, RespondError, StreamFailure};
 
 use crate::address::AddressError;
+use crate::files::FileError;
 
 /// Why a node could not be started; nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,9 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+    /// The snapshot or the keyring file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The system gave no random seed.
     #[error("cannot draw a random seed: {0}")]
     Entropy(getrandom::Error),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant as SystemInstant};
 
 use futures_lite::future::or;
 use tracing::debug;
@@ -22,6 +23,9 @@ const BATCH_WHEN_DUE: usize = 4096;
 
 /// Stream inputs and commands taken per wake, of each.
 const TURNS: usize = 64;
+
+/// How long the end waits for the files.
+const FILES: Duration = Duration::from_secs(2);
 
 /// The largest datagram there is.
 const MAX_DATAGRAM: usize = 65_536;
@@ -122,6 +126,10 @@ impl<R: Runtime> EventLoop<R> {
         }
         self.streams.shutdown().await;
         self.datagrams.close().await;
+        // A disk that hangs must not keep the node from ending.
+        let (timer, driver) = (&mut self.timer, &mut self.driver);
+        timer.set(SystemInstant::now() + FILES);
+        or(driver.finish_files(), timer.fired()).await;
     }
 
     /// Waits for whatever comes first; of things that are there already, in this order.

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_channel::Receiver;
-use serf_core::{Coordinate, LamportTime, Member, Name, Outcome, QueryKey, QueryParams, Tags};
+use serf_core::{
+    Coordinate, KeyOperation, KeyReport, LamportTime, Member, Name, Outcome, QueryKey, QueryParams,
+    Tags,
+};
 
 use crate::adapter::Resolver;
 use crate::address::{Address, Host};
@@ -209,6 +212,21 @@ impl Handle {
         let payload = payload.to_owned();
         let answer = |reply| Kind::Respond(query, payload, reply);
         Ok(self.shared.asker.ask(answer).await??)
+    }
+
+    /// Has every member, this one included, do something with a key; waits until all have answered
+    /// or the time for it is over. The report says who did it, who could not, and who was silent.
+    ///
+    /// To rotate: install the new key, use it, remove the old one, each when the report of the step
+    /// before is [complete](KeyReport::is_complete).
+    ///
+    /// # Errors
+    /// The node is leaving or has stopped, or too many queries are under way.
+    pub async fn key_operation(&self, operation: KeyOperation) -> Result<KeyReport, CallError> {
+        match self.call(Call::Keys(operation)).await? {
+            Outcome::Keys(report) => Ok(report),
+            _ => unreachable!("a key operation ends with its own kind of outcome"),
+        }
     }
 
     /// Where a member is, this node included, in the space of round trips; the estimated round

@@ -19,6 +19,7 @@ mod event_loop;
 mod events;
 pub mod files;
 mod handle;
+mod keeper;
 mod options;
 mod query;
 mod sockets;
@@ -33,10 +34,13 @@ pub use events::{Events, Lagged};
 pub use handle::{Handle, Joined, Left, Spread};
 pub use options::{DEFAULT_PORT, Options};
 pub use query::Answers;
+pub use serf_core::keyring::{Key, Keyring, KeyringError};
+pub use serf_core::wire::label::{Label, LabelTooLong};
 pub use serf_core::{
     Answer, Cause, CommandError, Config, ConfigError, Coordinate, Counters, Event, Intent,
-    InvalidName, LamportTime, Lifeguard, Member, MemberEvent, MemberEventKind, Name, Params,
-    Profile, Query, QueryKey, QueryParams, QuerySummary, QueueReport, QueueStats, RespondError,
-    SizeError, Status, StreamFailure, Tags, UserEvent, Versions,
+    InvalidName, KeyOperation, KeyReport, LamportTime, Lifeguard, Member, MemberEvent,
+    MemberEventKind, Name, Params, Profile, Query, QueryKey, QueryParams, QuerySummary,
+    QueueReport, QueueStats, RespondError, SizeError, Status, StreamFailure, Tags, UserEvent,
+    Versions,
 };
 pub use stats::{SocketCounters, Stats};

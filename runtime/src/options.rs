@@ -1,7 +1,11 @@
 //! What can be chosen about a node before it starts.
 
-use serf_core::{Config, Identity, Name, Params, Tags};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serf_core::keyring::Keyring;
+use serf_core::wire::label::Label;
+use serf_core::{Config, Identity, Name, Params, Tags};
 
 use crate::address::{Address, AddressError, Host};
 use crate::error::BindError;
@@ -40,6 +44,19 @@ pub struct Options {
     /// The seed of all the node's randomness. By default it is drawn from the system; give one
     /// to make a node's choices repeatable.
     pub seed: Option<[u8; 32]>,
+    /// The keys to encrypt with; none by default, unless they come from
+    /// [`keyring_file`](Self::keyring_file).
+    pub keyring: Option<Keyring>,
+    /// The file that the keys are kept in: read at the start, if no keys are given, and replaced
+    /// whenever they change. None by default.
+    pub keyring_file: Option<PathBuf>,
+    /// The file in which the node remembers, across restarts, whom it knew and which events it has
+    /// had. With one it finds back into its cluster by itself. None by default.
+    pub snapshot: Option<PathBuf>,
+    /// Whether it finds back also after it left of its own will; not by default.
+    pub rejoin_after_leave: bool,
+    /// The label of the cluster; whoever has another one is not heard. None by default.
+    pub label: Label,
     /// How many events are kept for the slowest subscriber, 1024 by default, 1 to 1,048,576. Its
     /// room is allocated at the start. Raising it lets subscribers pause for longer before they
     /// miss events.
@@ -57,6 +74,11 @@ impl Options {
             config: Config::lan(),
             tags: Tags::new(),
             seed: None,
+            keyring: None,
+            keyring_file: None,
+            snapshot: None,
+            rejoin_after_leave: false,
+            label: Label::none(),
             event_capacity: 1024,
         }
     }
@@ -96,6 +118,41 @@ impl Options {
         self
     }
 
+    /// Sets [`Options::keyring`].
+    #[must_use]
+    pub fn keyring(mut self, keys: Keyring) -> Self {
+        self.keyring = Some(keys);
+        self
+    }
+
+    /// Sets [`Options::keyring_file`].
+    #[must_use]
+    pub fn keyring_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keyring_file = Some(path.into());
+        self
+    }
+
+    /// Sets [`Options::snapshot`].
+    #[must_use]
+    pub fn snapshot(mut self, path: impl Into<PathBuf>) -> Self {
+        self.snapshot = Some(path.into());
+        self
+    }
+
+    /// Sets [`Options::rejoin_after_leave`].
+    #[must_use]
+    pub fn rejoin_after_leave(mut self, rejoin: bool) -> Self {
+        self.rejoin_after_leave = rejoin;
+        self
+    }
+
+    /// Sets [`Options::label`].
+    #[must_use]
+    pub fn label(mut self, label: Label) -> Self {
+        self.label = label;
+        self
+    }
+
     /// Sets [`Options::event_capacity`].
     #[must_use]
     pub fn event_capacity(mut self, capacity: usize) -> Self {
@@ -124,6 +181,11 @@ impl Options {
             params: Params::new(self.config)?,
             tags: self.tags,
             seed: self.seed,
+            keyring: self.keyring,
+            keyring_file: self.keyring_file,
+            snapshot: self.snapshot,
+            rejoin_after_leave: self.rejoin_after_leave,
+            label: self.label,
             event_capacity: self.event_capacity,
         })
     }
@@ -154,6 +216,11 @@ pub(crate) struct Checked {
     pub(crate) params: Params,
     pub(crate) tags: Tags,
     pub(crate) seed: Option<[u8; 32]>,
+    pub(crate) keyring: Option<Keyring>,
+    pub(crate) keyring_file: Option<PathBuf>,
+    pub(crate) snapshot: Option<PathBuf>,
+    pub(crate) rejoin_after_leave: bool,
+    pub(crate) label: Label,
     pub(crate) event_capacity: usize,
 }
 
@@ -161,6 +228,7 @@ impl Checked {
     pub(crate) fn identity(&self, advertised: SocketAddr) -> Identity {
         Identity {
             tags: self.tags.clone(),
+            label: self.label.clone(),
             ..Identity::new(self.name.clone(), advertised)
         }
     }

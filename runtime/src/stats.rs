@@ -1,9 +1,10 @@
 //! Numbers about a running node.
 
+use crate::files::SnapshotStatus;
 use serf_core::{Counters, LamportTime, QueueReport};
 
 /// A node at a moment, in numbers. From [`Handle::stats`](crate::Handle::stats).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// What the protocol did, and what it dropped and why.
@@ -30,6 +31,13 @@ pub struct Stats {
     pub query_time: LamportTime,
     /// How often this node's coordinate became invalid and started over.
     pub coordinate_resets: u32,
+    /// True if there are keys.
+    pub encrypted: bool,
+    /// True if nothing that came lately could be decrypted: the node is alone although there are
+    /// others, and needs a key that they have.
+    pub cannot_decrypt: bool,
+    /// How the writing of the snapshot goes; `None` without one.
+    pub snapshot: Option<SnapshotStatus>,
     /// Subscriptions to events.
     pub subscribers: usize,
 }
