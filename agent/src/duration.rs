@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration in Go's notation: a sequence of decimal numbers, each with a unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +72,27 @@ impl<'de> Deserialize<'de> for GoDuration {
     }
 }
 
+impl Serialize for GoDuration {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// In a form that can be read again: `300ms`, `2m30s`, `24h0m0s`.
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        let minutes = self.0.as_secs() / 60;
+        let rest = self.0 - Duration::from_secs(minutes * 60);
+        if minutes >= 60 {
+            write!(f, "{}h", minutes / 60)?;
+        }
+        if minutes > 0 {
+            write!(f, "{}m", minutes % 60)?;
+        }
+        match rest.is_zero() {
+            true => f.write_str("0s"),
+            false => fmt::Debug::fmt(&rest, f),
+        }
     }
 }
 
@@ -93,6 +111,14 @@ mod tests {
         assert_eq!(millis("2m30s"), Some(150_000));
         assert_eq!(millis("0"), Some(0));
         assert_eq!(millis(".5s"), Some(500));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_again() {
+        for text in ["300ms", "1.5s", "2m30s", "24h0m0s"] {
+            assert_eq!(text.parse::<GoDuration>().unwrap().to_string(), text);
+        }
+        assert_eq!(GoDuration::default().to_string(), "0s");
     }
 
     #[test]

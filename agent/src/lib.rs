@@ -8,8 +8,12 @@
 mod agent;
 pub mod cli;
 pub mod config;
+mod discovery;
 pub mod duration;
 mod event;
 mod handler;
+mod http;
 pub mod log;
 pub mod rpc;
+pub mod syslog;
+mod telemetry;

@@ -14,6 +14,8 @@ use tokio::sync::broadcast;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
+use crate::syslog::Syslog;
+
 /// How many lines are kept, and how many a slow monitor may fall behind.
 pub const KEPT: usize = 512;
 
@@ -80,6 +82,15 @@ impl From<&tracing::Level> for Level {
     }
 }
 
+/// How lines are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// As they always were.
+    Text,
+    /// One JSON object each, with `time`, `level`, `component`, `message` and the fields.
+    Json,
+}
+
 /// One line, without its end.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -87,6 +98,21 @@ pub struct Line {
     pub level: Level,
     /// All of it, time and level included.
     pub text: Arc<str>,
+    /// What is printed, if that is not the text.
+    printed: Option<Arc<str>>,
+}
+
+#[cfg(test)]
+impl Line {
+    pub(crate) fn plain(level: Level, text: &str) -> Self {
+        let text = text.into();
+        let printed = None;
+        Self {
+            level,
+            text,
+            printed,
+        }
+    }
 }
 
 /// The log of one agent. Clones are the same log.
@@ -99,6 +125,8 @@ pub struct Log {
 struct Shared {
     state: Mutex<State>,
     monitors: broadcast::Sender<Line>,
+    format: Format,
+    syslog: Option<Syslog>,
 }
 
 #[derive(Debug)]
@@ -111,9 +139,10 @@ struct State {
 }
 
 impl Log {
-    /// A log that prints lines from this level on, once [`Log::release`] has been called.
+    /// A log that prints lines from this level on, once [`Log::release`] has been called, and
+    /// passes them to the system's logger at once.
     #[must_use]
-    pub fn new(printed_from: Level) -> Self {
+    pub fn new(printed_from: Level, format: Format, syslog: Option<Syslog>) -> Self {
         let state = State {
             kept: VecDeque::with_capacity(KEPT),
             printed_from,
@@ -123,6 +152,8 @@ impl Log {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 monitors: broadcast::Sender::new(KEPT),
+                format,
+                syslog,
             }),
         }
     }
@@ -159,19 +190,35 @@ impl Log {
 
     /// Adds a line with the present time.
     pub fn record(&self, level: Level, component: &str, text: &str) {
+        self.record_with(level, component, text, &[]);
+    }
+
+    fn record_with(&self, level: Level, component: &str, message: &str, fields: &[StoredField]) {
         let now = jiff::ZonedDateTime::now();
+        let mut text = message.trim_end().to_owned();
+        for (name, value) in fields {
+            // Writing to a string cannot fail.
+            let _ = write!(text, " {name}={value}");
+        }
         let time = now.strftime("%Y/%m/%d %H:%M:%S");
         let line = Line {
             level,
-            text: format!("{time} [{level}] {component}: {}", text.trim_end()).into(),
+            text: format!("{time} [{level}] {component}: {text}").into(),
+            printed: (self.shared.format == Format::Json)
+                .then(|| json(&now, level, component, message, fields).into()),
         };
         let mut state = self.state();
         if state.kept.len() == KEPT {
             state.kept.pop_front();
         }
         state.kept.push_back(line.clone());
-        if state.printing && level >= state.printed_from {
-            print(&line);
+        if level >= state.printed_from {
+            if let Some(syslog) = &self.shared.syslog {
+                syslog.send(level, component, &text);
+            }
+            if state.printing {
+                print(&line);
+            }
         }
         // Nobody may be listening.
         let _ = self.shared.monitors.send(line);
@@ -186,8 +233,36 @@ impl Log {
 }
 
 fn print(line: &Line) {
+    let mut out = std::io::stdout().lock();
     // There is nowhere to complain about a closed standard output.
-    let _ = writeln!(std::io::stdout().lock(), "    {}", line.text);
+    let _ = match &line.printed {
+        Some(printed) => writeln!(out, "{printed}"),
+        None => writeln!(out, "    {}", line.text),
+    };
+}
+
+fn json(
+    now: &jiff::ZonedDateTime,
+    level: Level,
+    component: &str,
+    message: &str,
+    fields: &[StoredField],
+) -> String {
+    let mut object = serde_json::Map::new();
+    // Fields first: none may take the place of what every line has.
+    for (name, value) in fields {
+        object.insert((*name).to_owned(), value.as_str().into());
+    }
+    let time = format!("{:.3}", now.timestamp());
+    for (name, value) in [
+        ("time", time.as_str()),
+        ("level", level.as_str()),
+        ("component", component),
+        ("message", message.trim_end()),
+    ] {
+        object.insert(name.to_owned(), value.into());
+    }
+    serde_json::Value::Object(object).to_string()
 }
 
 /// Takes `tracing` events.
@@ -196,7 +271,7 @@ struct Collector(Log);
 /// The component that a module belongs to, or `None` for code that is not ours.
 fn component(target: &str) -> Option<&str> {
     match target {
-        "agent" | "agent.ipc" | "serf" | "memberlist" => Some(target),
+        "agent" | "agent.ipc" | "agent.mdns" | "serf" | "memberlist" => Some(target),
         target if target.starts_with("serf_core::swim") => Some("memberlist"),
         target if target.starts_with("serf_agent") => Some("agent"),
         target if target.starts_with("serf_") => Some("serf"),
@@ -221,7 +296,7 @@ impl tracing::Subscriber for Collector {
         event.record(&mut text);
         let Text { message, fields } = text;
         self.0
-            .record(metadata.level().into(), component, &(message + &fields));
+            .record_with(metadata.level().into(), component, &message, &fields);
     }
 
     // Spans are not shown.
@@ -234,20 +309,30 @@ impl tracing::Subscriber for Collector {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The message of an event and the fields after it.
+/// The name of a field of an event, and its value as text.
+type StoredField = (&'static str, String);
+
+/// The message of an event and its fields.
 #[derive(Default)]
 struct Text {
     message: String,
-    fields: String,
+    fields: Vec<StoredField>,
 }
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string cannot fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+        match field.name() {
+            // Writing to a string cannot fail.
+            "message" => drop(write!(self.message, "{value:?}")),
+            name => self.fields.push((name, format!("{value:?}"))),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.message.push_str(value),
+            name => self.fields.push((name, value.to_owned())),
+        }
     }
 }
 
@@ -265,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_kept_and_later_ones_reach_subscribers() {
-        let log = Log::new(Level::Err);
+        let log = Log::new(Level::Err, Format::Text, None);
         for n in 0..KEPT + 3 {
             log.record(Level::Debug, "agent", &n.to_string());
         }
@@ -280,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_line_begins_with_the_time() {
-        let log = Log::new(Level::Err);
+        let log = Log::new(Level::Err, Format::Text, None);
         log.record(Level::Info, "agent", "x");
         let (kept, _) = log.subscribe();
         let shape: String = kept[0]
@@ -289,6 +374,25 @@ mod tests {
             .map(|c| if c.is_ascii_digit() { '0' } else { c })
             .collect();
         assert_eq!(shape, "0000/00/00 00:00:00 [INFO] agent: x");
+    }
+
+    #[test]
+    fn structured_lines_are_json_and_monitors_still_see_text() {
+        let log = Log::new(Level::Err, Format::Json, None);
+        let fields = [("peer", "b\"c".to_owned()), ("level", "x".to_owned())];
+        log.record_with(Level::Warn, "agent", "look\n", &fields);
+        let (kept, _) = log.subscribe();
+        assert!(
+            kept[0]
+                .text
+                .ends_with("[WARN] agent: look peer=b\"c level=x")
+        );
+        let printed = kept[0].printed.as_deref().unwrap();
+        let value: serde_json::Value = serde_json::from_str(printed).unwrap();
+        assert_eq!(value["level"], "WARN");
+        assert_eq!(value["message"], "look");
+        assert_eq!(value["peer"], "b\"c");
+        assert!(value["time"].as_str().unwrap().ends_with('Z'), "{value}");
     }
 
     #[test]

@@ -88,6 +88,9 @@ fn commands_agree_on_agents_of(which: Which) {
         &["-tag", "role=web", "-tag", "dc=.+"],
         &["-tag", "role"],
         &["-role", "web"],
+        &["-detailed=1", "-status=.*"],
+        &["ignored"],
+        &["--", "-ignored"],
     ] {
         same(&alpha, "members", args);
     }
@@ -98,6 +101,14 @@ fn commands_agree_on_agents_of(which: Which) {
     );
     same(&alpha, "info", &["-format=json"]);
     same(&alpha, "info", &["-format=xml"]);
+    same(&alpha, "info", &["-format=json", "ignored"]);
+    same(&alpha, "event", &["deploy"]);
+    let text = same(&alpha, "event", &["-coalesce=false", "deploy", "v1"]);
+    assert_eq!(
+        text,
+        "Event 'deploy' dispatched! Coalescing enabled: false\n"
+    );
+    same(&alpha, "event", &["deploy", &"x".repeat(600)]);
 
     let text = same(
         &alpha,
@@ -298,4 +309,65 @@ fn commands_of_features_to_come_fail_with_words() {
     }
     // The agent is none the worse for it.
     assert!(agent.run(Which::Reference, "members", &[]).status.success());
+}
+
+#[test]
+fn agents_start_and_end_alike() {
+    if !reference_is_installed() {
+        return;
+    }
+    let scratch = support::Scratch::new("oracle-life");
+    let leave = scratch.write("leave.json", r#"{"leave_on_terminate": true}"#);
+    let skip = scratch.write("skip.json", r#"{"skip_leave_on_interrupt": true}"#);
+    let tags = scratch.write("tags.json", "{}");
+    for (args, signal, code) in [
+        (
+            &["-tag=a=b", "-profile=wan", "-disable-compression"][..],
+            "INT",
+            0,
+        ),
+        (
+            &["-advertise=192.0.2.1", "-role=web", "-disable-compression"],
+            "TERM",
+            1,
+        ),
+        (
+            &[
+                "-config-file",
+                &leave,
+                "-retry-interval=1ms",
+                "-disable-compression",
+            ],
+            "TERM",
+            0,
+        ),
+        (
+            &["-config-file", &skip, "-rejoin", "-disable-compression"],
+            "INT",
+            1,
+        ),
+        (
+            &[
+                "-tags-file",
+                &tags,
+                "-replay",
+                "-disable-compression",
+                "extra",
+            ],
+            "INT",
+            0,
+        ),
+    ] {
+        let ip = fresh_ip();
+        let [ours, reference] = Which::BOTH.map(|which| {
+            let mut agent = Agent::start_at(which, ip, "alpha", args);
+            agent.process.signal(signal);
+            assert_eq!(agent.process.exit_code(), Some(code), "{which:?} {args:?}");
+            let mut lines = agent.process.lines();
+            let is_log = |line: &String| line.contains(" [") && !line.starts_with("==>");
+            lines.retain(|line| !is_log(line));
+            lines
+        });
+        assert_eq!(ours, reference, "{args:?}");
+    }
 }

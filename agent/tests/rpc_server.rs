@@ -336,12 +336,34 @@ fn idle_half_sent_and_unread_connections_do_not_hold_up_others() {
 }
 
 #[test]
-fn there_are_places_again_when_clients_go() {
+fn the_longest_idle_of_too_many_clients_makes_room() {
     let agent = agent();
     let mut clients: Vec<Raw> = (0..256).map(|_| Raw::greeted(&agent)).collect();
+    for _ in 0..3 {
+        assert!(agent.run(Which::Ours, "members", &[]).status.success());
+    }
+    assert!(clients[0].is_closed());
+    agent
+        .process
+        .wait_for("it was idle, and others need its place");
+    // Who came late is still served.
+    let last = clients.last_mut().unwrap();
+    last.send("members", 1, None);
+    assert_eq!(last.header().1, "");
+}
+
+#[test]
+fn too_many_busy_clients_leave_no_room_until_they_go() {
+    let agent = agent();
+    let mut clients: Vec<Raw> = (0..256).map(|_| Raw::greeted(&agent)).collect();
+    for client in &mut clients {
+        let filter = text("*");
+        client.send("stream", 1, Some(&msg::StreamRequest { filter }));
+        assert_eq!(client.header().1, "");
+    }
     let mut refused = Raw::connect(&agent);
     assert!(refused.is_closed());
-    agent.process.wait_for("256 clients are connected already");
+    agent.process.wait_for("256 clients are connected and busy");
     clients.truncate(200);
     eventually("a place", || {
         let output = agent.run(Which::Ours, "members", &[]);
@@ -351,4 +373,29 @@ fn there_are_places_again_when_clients_go() {
             .then_some(())
             .ok_or_else(|| support::stdout(&output))
     });
+}
+
+#[test]
+fn hundreds_of_connections_that_say_nothing_or_garbage_do_no_harm() {
+    let agent = agent();
+    let before = agent.process.resident();
+    let mut strangers = Vec::new();
+    for n in 0..600_u32 {
+        let mut stranger = Raw::connect(&agent);
+        if n % 2 == 0 {
+            // It may have been closed already.
+            let _ = stranger.stream.write_all(&n.to_be_bytes().repeat(100));
+        }
+        strangers.push(stranger);
+    }
+    eventually("an answer", || {
+        let output = agent.run(Which::Ours, "members", &[]);
+        output
+            .status
+            .success()
+            .then_some(())
+            .ok_or_else(|| support::stdout(&output))
+    });
+    let after = agent.process.resident();
+    assert!(after < before + 8 * 1024, "{before} KiB, then {after} KiB");
 }

@@ -5,6 +5,8 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use crate::event::Event;
+use crate::serf::collector::{Answer, QuerySummary};
+use crate::serf::query::QueryKey;
 use crate::time::Instant;
 
 /// One thing the caller has to do, as answered by [`Node::poll_action`](crate::Node::poll_action).
@@ -41,6 +43,20 @@ pub enum Action {
     },
     /// Hand this event to the application.
     Event(Event),
+    /// Hand this answer to whoever asked the query.
+    Answer {
+        /// Which query.
+        query: QueryKey,
+        /// What came back, from whom.
+        answer: Answer,
+    },
+    /// A query of this node is over: nothing comes back any more.
+    QueryEnded {
+        /// Which query.
+        query: QueryKey,
+        /// What came back in all.
+        summary: QuerySummary,
+    },
     /// A command that was accepted earlier has ended.
     Done {
         /// The id that the command returned.
@@ -155,5 +171,7 @@ pub enum Outcome {
         /// True if the message was sent as often as the retransmit limit asks, or if there was
         /// nobody to tell; false if `broadcast_timeout` passed first.
         complete: bool,
+        /// In how many packets it has been sent so far.
+        packets: u32,
     },
 }

@@ -7,6 +7,7 @@ use core::ops::Deref;
 use core::time::Duration;
 
 use crate::member::{Name, Versions};
+use crate::serf::limits;
 use crate::tags::Tags;
 
 /// Who a node is: what it announces about itself.
@@ -132,6 +133,21 @@ pub struct Config {
     /// How many times of the event clock are remembered, to deliver each event once and to tell
     /// newcomers. Raising it bridges longer absences and takes memory.
     pub event_buffer: u64,
+    /// Bytes a query may have, encoded; otherwise as for user events. At most 9,216.
+    pub query_size_limit: usize,
+    /// Bytes an answer to a query may have, encoded, alone and in the envelope in which it is
+    /// relayed. Raising it lets answers say more; those that do not fit in a packet are refused.
+    pub query_response_size_limit: usize,
+    /// How many times of the query clock are remembered, to deliver each query once.
+    pub query_buffer: u64,
+    /// A member that comes back within this time of having failed counts as flapping.
+    pub flap_timeout: Duration,
+    /// Whether members measure how far apart they are: each ack then says where its sender is.
+    /// Off saves some 50 bytes per ack and the arithmetic.
+    pub coordinates: bool,
+    /// Of how many members the coordinates are kept, those heard of last. Raising it takes about 80
+    /// bytes each.
+    pub max_coordinates: u32,
     /// Bytes a datagram may have. Raising it packs more news in a packet and risks
     /// fragmentation; 508 to 65,507.
     pub packet_budget: usize,
@@ -176,8 +192,14 @@ impl Config {
             reconnect_timeout: Duration::from_secs(24 * 3600),
             tombstone_timeout: Duration::from_secs(24 * 3600),
             reap_interval: Duration::from_secs(15),
-            user_event_size_limit: 512,
+            user_event_size_limit: limits::DEFAULT_USER_EVENT,
             event_buffer: 512,
+            query_size_limit: limits::DEFAULT_QUERY,
+            query_response_size_limit: limits::DEFAULT_QUERY_RESPONSE,
+            query_buffer: 512,
+            flap_timeout: Duration::from_secs(60),
+            coordinates: true,
+            max_coordinates: 16_384,
             packet_budget: 1400,
             max_stream_message: 20 * 1024 * 1024,
             max_inbound_streams: 128,
@@ -283,8 +305,23 @@ impl Params {
         within("awareness_max", c.awareness_max, 1, 64)?;
         within("gossip_nodes", c.gossip_nodes, 1, 64)?;
         within("retransmit_mult", c.retransmit_mult, 1, 36)?;
-        within("user_event_size_limit", c.user_event_size_limit, 1, 9216)?;
+        within(
+            "user_event_size_limit",
+            c.user_event_size_limit,
+            1,
+            limits::MAX_USER_EVENT,
+        )?;
         within("event_buffer", c.event_buffer, 1, 1 << 20)?;
+        within("query_size_limit", c.query_size_limit, 1, 9216)?;
+        within(
+            "query_response_size_limit",
+            c.query_response_size_limit,
+            1,
+            9216,
+        )?;
+        within("query_buffer", c.query_buffer, 1, 1 << 20)?;
+        within("flap_timeout", c.flap_timeout, Duration::ZERO, MONTH)?;
+        within("max_coordinates", c.max_coordinates, 1, 1 << 24)?;
         within("packet_budget", c.packet_budget, 508, 65_507)?;
         within("max_stream_message", c.max_stream_message, 65_536, 1 << 30)?;
         within("max_inbound_streams", c.max_inbound_streams, 1, 65_536)?;

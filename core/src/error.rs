@@ -1,8 +1,10 @@
 //! Why a command was refused. Input from the network never ends up here: it is counted instead.
 
+use alloc::string::String;
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::member::InvalidName;
 use crate::serf::limits::SizeError;
 
 /// A command that was not accepted; nothing has changed.
@@ -29,8 +31,24 @@ pub enum CommandError {
         /// The most bytes they may take.
         limit: usize,
     },
-    /// A user event is too large.
+    /// A user event or a query is too large.
     TooLarge(SizeError),
+    /// A query has more filters than a member would look at.
+    TooManyFilters {
+        /// How many.
+        count: usize,
+        /// At most how many.
+        limit: usize,
+    },
+    /// A tag filter is not a regular expression, or one that takes too much memory.
+    BadFilter {
+        /// The key of the tag.
+        key: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// No member can have the name that was given.
+    InvalidName(InvalidName),
     /// The advertised address has no IP address or no port that others could reach.
     UnspecifiedAddress {
         /// The address.
@@ -62,6 +80,17 @@ impl fmt::Display for CommandError {
                 )
             }
             Self::TooLarge(error) => error.fmt(f),
+            Self::InvalidName(error) => error.fmt(f),
+            Self::TooManyFilters { count, limit } => {
+                write!(
+                    f,
+                    "the query has {count} filters, at most {limit} are looked at"
+                )
+            }
+            Self::BadFilter { key, pattern } => write!(
+                f,
+                "the filter '{pattern}' on the tag '{key}' is not a regular expression (RE2 syntax), or too large"
+            ),
             Self::UnspecifiedAddress { addr } => {
                 write!(
                     f,

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use crate::member::{Member, Name};
 use crate::serf::clock::LamportTime;
 use crate::serf::event::UserEvent;
+use crate::serf::query::Query;
 
 /// Something the application may want to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,9 @@ pub enum Event {
     Member(MemberEvent),
     /// An application on some member, perhaps this one, sent an event to all.
     User(UserEvent),
+    /// An application on some member, perhaps this one, asks something; answer with
+    /// [`Node::respond`](crate::Node::respond).
+    Query(Query),
     /// This node was away for so long that others have forgotten user events that it has not
     /// seen: any there were at these times are lost to it.
     EventsMissed {
@@ -109,8 +113,11 @@ impl fmt::Display for MemberEventKind {
 pub enum Cause {
     /// It announced itself, directly or through others.
     Announced,
-    /// It said that it leaves.
+    /// It said that it leaves, or an operator somewhere else said so for it.
     Departed,
+    /// It had failed and was taken to have left, but has joined again since that was said, and
+    /// failed after that.
+    LeaveWithdrawn,
     /// It was accused and did not refute within the suspicion timeout of this node.
     SuspicionExpired {
         /// The first accuser, then those who confirmed independently.

@@ -81,6 +81,8 @@
 //!                 }
 //!                 Action::CloseStream { .. } => {}
 //!                 Action::Event(event) => println!("{n}: {event:?}"),
+//!                 Action::Answer { answer, .. } => println!("{n}: {answer:?}"),
+//!                 Action::QueryEnded { summary, .. } => println!("{n}: {summary:?}"),
 //!                 Action::Done { outcome, .. } => println!("{n}: {outcome:?}"),
 //!                 Action::Wait(wait) => {
 //!                     deadline = deadline.min(wait.unwrap_or(Instant::FAR_FUTURE));
@@ -127,11 +129,12 @@ pub use serf::clock::LamportTime;
 pub use serf::collector::{Answer, QuerySummary};
 pub use serf::coordinate::Coordinate;
 pub use serf::event::UserEvent;
+pub use serf::intent::Intent;
 pub use serf::limits::SizeError;
 pub use serf::query::{Query, QueryFlags, QueryKey, QueryParams};
 pub use serf::responder::RespondError;
 pub use serf::{coalesce, keyring, snapshot};
-pub use stats::Counters;
+pub use stats::{Counters, QueueReport, QueueStats};
 pub use swim::pool::ProfilePool;
 pub use tags::Tags;
 pub use time::Instant;

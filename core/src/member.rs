@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::message::RawName;
+use crate::serf::intent::Intent;
 use crate::tags::Tags;
 use crate::wire::native::Announcement;
 
@@ -262,6 +263,7 @@ impl fmt::Display for Status {
 pub struct Member {
     pub(crate) profile: Arc<Profile>,
     pub(crate) incarnation: u32,
+    pub(crate) intent: Intent,
     pub(crate) status: Status,
     pub(crate) suspected: bool,
 }
@@ -310,6 +312,12 @@ impl Member {
     #[must_use]
     pub fn incarnation(&self) -> u32 {
         self.incarnation
+    }
+
+    /// The latest word on whether it stays, and its time by the member clock.
+    #[must_use]
+    pub fn intent(&self) -> Intent {
+        self.intent
     }
 
     /// True if it is accused of having failed and has not refuted that yet.

@@ -9,12 +9,13 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{Name, VersionRange, Versions};
+use crate::serf::intent::Intent;
 
 mod serf;
 
 pub use serf::{
-    Clocks, Filter, Filters, JoinIntent, LeaveIntent, MemberTime, Query, QueryResponse, Relay,
-    SerfMessage, StateEntry, UserEvent,
+    Clocks, Filter, Filters, JoinIntent, LeaveIntent, MemberTime, Names, Query, QueryResponse,
+    Relay, SerfMessage, StateEntry, UserEvent,
 };
 
 /// A member's name as it came over the network: any bytes at all.
@@ -180,6 +181,11 @@ pub enum StreamMessage<'a> {
     Ack(Ack<'a>),
     /// Everything the sender knows; the receiver answers with the same.
     Sync(Sync<'a>),
+    /// What Serf adds to the membership. Nobody sends that over a stream of their own accord, but
+    /// applications of the reference system's library can.
+    Serf(SerfMessage<'a>),
+    /// The receiver of a stream will not answer it; why, in words for people.
+    Refusal(&'a str),
 }
 
 /// A full state exchange (push/pull), readable one entry at a time.
@@ -192,7 +198,7 @@ pub struct Sync<'a> {
     pub versions: VersionRange,
     /// How many entries there are.
     pub count: u32,
-    /// The encoded entries; [`SyncEntries`](crate::wire::native::SyncEntries) iterates over them.
+    /// The encoded entries; `SyncEntries` of the wire on which they came iterates over them.
     pub entries: &'a [u8],
     /// What the layer above adds.
     pub user_state: &'a [u8],
@@ -203,6 +209,8 @@ pub struct Sync<'a> {
 pub struct SyncEntry<'a> {
     /// What the sender thinks of it.
     pub state: SyncState,
+    /// The latest word on whether it stays.
+    pub intent: Intent,
     /// Its announcement as the sender knows it.
     #[serde(borrow)]
     pub alive: Alive<'a>,

@@ -15,6 +15,10 @@ pub(crate) enum Purpose {
     Sync = 3,
     /// First phase of periodic timers, starting numbers, hash keys.
     Setup = 4,
+    /// Ids of queries and the choice of relays.
+    Query = 5,
+    /// Directions in which nodes at the same place are pushed apart.
+    Coordinate = 6,
 }
 
 /// A generator for one purpose.

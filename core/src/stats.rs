@@ -1,4 +1,6 @@
-//! Counters: what a node did, and what it dropped and why.
+//! Counters: what a node did, and what it dropped and why; and how its queues are doing.
+
+use core::time::Duration;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -59,8 +61,28 @@ counters! {
     dropped_old_events,
     /// User events dropped: more of one time than are remembered.
     dropped_flooding_events,
-    /// User events that were displaced from the queue before everybody had been told.
-    displaced_broadcasts,
+    /// Queries received that were meant for this node, its own included.
+    queries,
+    /// Queries that were known already.
+    duplicate_queries,
+    /// Queries dropped: older than what is remembered.
+    dropped_old_queries,
+    /// Queries dropped: more of one time than are remembered.
+    dropped_flooding_queries,
+    /// Acks and responses that were known already, as relayed ones are.
+    duplicate_responses,
+    /// Acks and responses dropped: more than there are members.
+    dropped_responses,
+    /// Acks and responses dropped: the query is over, or there never was one.
+    dropped_late_responses,
+    /// Acks and responses passed on for others.
+    relayed,
+    /// Coordinates of peers refused: damaged, not finite, absurd, or after too long a round trip.
+    dropped_coordinates,
+    /// Round trips of no time at all: a sign of a clock that is too coarse.
+    zero_round_trips,
+    /// Members that came back within `flap_timeout` of having failed.
+    flaps,
     /// Claims of a name that another member holds.
     name_conflicts,
     /// Requests to probe for somebody else that were refused, as too many were under way.
@@ -101,4 +123,30 @@ counters! {
     stalls,
     /// Times the clock handed in ran backwards (it was taken as standing still).
     clock_went_back,
+}
+
+/// How a queue is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Messages that wait.
+    pub depth: usize,
+    /// For how long the one has waited that has waited longest.
+    pub age: Duration,
+    /// Messages, since the start, that made room for others before everybody had been told.
+    pub displaced: u64,
+}
+
+/// How the queues are doing of what is to be spread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueReport {
+    /// News about members. A later one about a member takes the place of the earlier, so nothing is
+    /// ever displaced.
+    pub members: QueueStats,
+    /// Join and leave intents.
+    pub intents: QueueStats,
+    /// Queries.
+    pub queries: QueueStats,
+    /// User events.
+    pub events: QueueStats,
 }

@@ -5,11 +5,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use rmp::Marker;
-use rmp::decode::{RmpRead, read_marker};
-use rmp::encode::{ByteBuf, RmpWrite, write_map_len, write_str_len};
-
 use crate::error::CommandError;
+use crate::wire::msgpack::{Reader, append_map_len, append_text};
 
 /// Key-value pairs that a member announces about itself.
 pub type Tags = BTreeMap<String, String>;
@@ -28,9 +25,8 @@ const ROLE: &str = "role";
 /// # Errors
 /// [`CommandError::TagsTooLarge`] past [`META_LIMIT`].
 pub fn encode(tags: &Tags) -> Result<Vec<u8>, CommandError> {
-    let mut out = ByteBuf::new();
-    write(&mut out, tags).expect("writing to memory cannot fail");
-    let out = out.into_vec();
+    let mut out = alloc::vec![MAGIC];
+    append_tags(&mut out, tags);
     if out.len() > META_LIMIT {
         return Err(CommandError::TagsTooLarge {
             size: out.len(),
@@ -40,31 +36,13 @@ pub fn encode(tags: &Tags) -> Result<Vec<u8>, CommandError> {
     Ok(out)
 }
 
-type Written = Result<(), rmp::encode::ValueWriteError<<ByteBuf as RmpWrite>::Error>>;
-
-fn write(out: &mut ByteBuf, tags: &Tags) -> Written {
-    out.as_mut_vec().push(MAGIC);
-    write_map_len(out, saturating_u32(tags.len()))?;
+/// Appends the map alone.
+pub(crate) fn append_tags(out: &mut Vec<u8>, tags: &Tags) {
+    append_map_len(out, tags.len());
     for (key, value) in tags {
-        write_string(out, key)?;
-        write_string(out, value)?;
+        append_text(out, key.as_bytes());
+        append_text(out, value.as_bytes());
     }
-    Ok(())
-}
-
-fn write_string(out: &mut ByteBuf, text: &str) -> Written {
-    // Peers know msgpack of a time before it had strings with a length of one byte.
-    match u8::try_from(text.len()) {
-        Ok(len @ 32..) => out.as_mut_vec().extend([Marker::Str16.to_u8(), 0, len]),
-        _ => drop(write_str_len(out, saturating_u32(text.len()))?),
-    }
-    out.as_mut_vec().extend(text.as_bytes());
-    Ok(())
-}
-
-/// Lengths of 32 bits and more only occur in tags that are refused afterwards.
-fn saturating_u32(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// Decodes metadata. What cannot be read is left out: metadata is data of another node, and
@@ -74,43 +52,24 @@ fn saturating_u32(len: usize) -> u32 {
 /// Text that is not UTF-8 has the bad parts replaced.
 #[must_use]
 pub fn decode(meta: &[u8]) -> Tags {
+    match meta.split_first() {
+        Some((&MAGIC, map)) => read_tags(map),
+        _ => [(ROLE.to_owned(), text(meta))].into(),
+    }
+}
+
+/// Reads the map alone, as far as it can be read.
+pub(crate) fn read_tags(map: &[u8]) -> Tags {
     let mut tags = Tags::new();
-    let Some((&MAGIC, mut map)) = meta.split_first() else {
-        tags.insert(ROLE.to_owned(), text(meta));
-        return tags;
-    };
+    let mut reader = Reader::new(map);
     // The length is only believed as far as there are bytes.
-    for _ in 0..read_map_len(&mut map).unwrap_or(0) {
-        let (Some(key), Some(value)) = (read_string(&mut map), read_string(&mut map)) else {
+    for _ in 0..reader.map_len().unwrap_or(0) {
+        let (Ok(key), Ok(value)) = (reader.text(), reader.text()) else {
             break;
         };
         tags.insert(text(key), text(value));
     }
     tags
-}
-
-fn read_map_len(bytes: &mut &[u8]) -> Option<u32> {
-    match read_marker(bytes).ok()? {
-        Marker::FixMap(len) => Some(len.into()),
-        Marker::Map16 => bytes.read_data_u16().ok().map(u32::from),
-        Marker::Map32 => bytes.read_data_u32().ok(),
-        _ => None,
-    }
-}
-
-/// Any form in which some release accepts a string: strings, byte strings, nil for an empty one.
-fn read_string<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = match read_marker(bytes).ok()? {
-        Marker::Null => 0,
-        Marker::FixStr(len) => len.into(),
-        Marker::Str8 | Marker::Bin8 => bytes.read_data_u8().ok()?.into(),
-        Marker::Str16 | Marker::Bin16 => bytes.read_data_u16().ok()?.into(),
-        Marker::Str32 | Marker::Bin32 => usize::try_from(bytes.read_data_u32().ok()?).ok()?,
-        _ => return None,
-    };
-    let (text, rest) = bytes.split_at_checked(len)?;
-    *bytes = rest;
-    Some(text)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -4,10 +4,13 @@ use std::pin::{Pin, pin};
 
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::{StreamExt, future};
-use serf_core::{LamportTime, Member, Outcome, Tags};
+use serf_core::{
+    Coordinate, LamportTime, Member, Outcome, QueryKey, QueryParams, RespondError, Tags,
+};
 use std::net::SocketAddr;
 
 use crate::error::{CallError, Stopped};
+use crate::query::Answers;
 use crate::stats::Stats;
 
 /// Commands that may wait for the driver; callers beyond that wait for room.
@@ -22,6 +25,9 @@ pub(crate) enum Kind {
     /// Takes a while and ends with an outcome.
     Call(Call, Reply<Result<Outcome, CallError>>),
     UserEvent(UserEvent, Reply<Result<LamportTime, CallError>>),
+    Query(Question, Reply<Result<Answers, CallError>>),
+    Respond(QueryKey, Vec<u8>, Reply<Result<(), RespondError>>),
+    Coordinate(String, Reply<Option<Coordinate>>),
     Members(Reply<Vec<Member>>),
     Local(Reply<Member>),
     Stats(Reply<Stats>),
@@ -40,6 +46,14 @@ pub(crate) enum Call {
         prune: bool,
     },
     SetTags(Tags),
+}
+
+/// A query to be asked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) name: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) params: QueryParams,
 }
 
 /// A user event to be sent.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::command::{self, Call, Command, Kind, Reply};
 use crate::error::CallError;
 use crate::events::Publisher;
+use crate::query::Askers;
 use crate::sockets::canonical;
 use crate::stats::{SocketCounters, Stats};
 
@@ -78,6 +79,7 @@ pub struct Driver {
     deadline: Instant,
     /// Those that wait for an outcome. The node bounds them.
     calls: BTreeMap<CommandId, Reply<Result<Outcome, CallError>>>,
+    askers: Askers,
     publisher: Publisher,
     stopping: bool,
     logged: Counters,
@@ -97,6 +99,7 @@ impl Driver {
             now: clock.now(),
             deadline: Instant::ZERO,
             calls: BTreeMap::new(),
+            askers: Askers::default(),
             publisher,
             stopping: false,
             _alive: alive,
@@ -160,6 +163,20 @@ impl Driver {
                 let sent = self.node.user_event(&name, &payload, coalesce, self.now);
                 reply.send(sent.map_err(CallError::Refused));
             }
+            Kind::Query(question, reply) => {
+                let command::Question {
+                    name,
+                    payload,
+                    params,
+                } = question;
+                let asked = self.node.query(&name, &payload, &params, self.now);
+                let answers = asked.map(|query| self.askers.open(query));
+                reply.send(answers.map_err(CallError::Refused));
+            }
+            Kind::Respond(query, payload, reply) => {
+                reply.send(self.node.respond(query, &payload, self.now));
+            }
+            Kind::Coordinate(member, reply) => reply.send(self.node.coordinate(&member)),
             Kind::Members(reply) => reply.send(self.node.members().collect()),
             Kind::Local(reply) => reply.send(self.node.local()),
             Kind::Stats(reply) => reply.send(self.stats()),
@@ -191,6 +208,16 @@ impl Driver {
                 Action::Event(event) => {
                     log(&event);
                     self.publisher.publish(event);
+                    continue;
+                }
+                Action::Answer { query, answer } => {
+                    if !self.askers.answer(query, answer) {
+                        self.node.end_query(query, self.now);
+                    }
+                    continue;
+                }
+                Action::QueryEnded { query, summary } => {
+                    self.askers.end(query, summary);
                     continue;
                 }
                 Action::Done { id, outcome } => {
@@ -260,9 +287,11 @@ impl Driver {
             alive: self.node.alive_count(),
             failed,
             left,
-            queued_broadcasts: self.node.queued_broadcasts(),
-            queued_events: self.node.queued_events(),
+            queues: self.node.queues(),
+            member_time: self.node.member_time(),
             event_time: self.node.event_time(),
+            query_time: self.node.query_time(),
+            coordinate_resets: self.node.coordinate_resets(),
             subscribers: self.publisher.subscribers(),
         }
     }
@@ -400,7 +429,7 @@ mod tests {
         assert!(block_on(poll_once(&mut leaving)).is_none());
         while bench.turn() != Io::Stop {}
         let outcome = block_on(leaving).unwrap().unwrap();
-        assert_eq!(outcome, Outcome::Spread { complete: true });
+        assert!(matches!(outcome, Outcome::Spread { complete: true, .. }));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use serf_core::{CommandError, ConfigError, InvalidName, StreamFailure};
+use serf_core::{CommandError, ConfigError, InvalidName, RespondError, StreamFailure};
 
 use crate::address::AddressError;
 
@@ -95,6 +95,18 @@ pub enum CallError {
     #[error(transparent)]
     Refused(#[from] CommandError),
     /// The node has stopped, perhaps before the call had ended.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Why a query could not be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// It was answered before, its time is over, or the answer is too large.
+    #[error(transparent)]
+    Refused(#[from] RespondError),
+    /// The node has stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_channel::Receiver;
-use serf_core::{LamportTime, Member, Name, Outcome, Tags};
+use serf_core::{Coordinate, LamportTime, Member, Name, Outcome, QueryKey, QueryParams, Tags};
 
 use crate::adapter::Resolver;
 use crate::address::{Address, Host};
-use crate::command::{Asker, Call, Kind, UserEvent, first};
-use crate::error::{CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
+use crate::command::{Asker, Call, Kind, Question, UserEvent, first};
+use crate::error::{AnswerError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
 use crate::events::{Events, Subscriptions};
+use crate::query::Answers;
 use crate::stats::Stats;
 
 /// A running node. Clones are cheap and stand for the same node.
@@ -132,9 +133,9 @@ impl Handle {
     /// # Errors
     /// The node is leaving already, or has stopped.
     pub async fn leave(&self) -> Result<Left, CallError> {
-        let complete = self.spread(Call::Leave).await?.complete;
+        let Spread { complete, packets } = self.spread(Call::Leave).await?;
         self.stopped().await;
-        Ok(Left { complete })
+        Ok(Left { complete, packets })
     }
 
     /// Declares a failed member to have left, so that nobody tries to reach it any more; with
@@ -172,6 +173,54 @@ impl Handle {
             .asker
             .ask(|reply| Kind::UserEvent(event, reply))
             .await?
+    }
+
+    /// Asks all members, this one included, or those that pass the filters in `params`. They are
+    /// told it as [`Event::Query`](serf_core::Event::Query); their answers are streamed as they
+    /// come, until the time of the query is over.
+    ///
+    /// # Errors
+    /// The query is larger than [`query_size_limit`](serf_core::Config::query_size_limit) or than
+    /// fits in a packet, a filter cannot be used, or the node is leaving or has stopped.
+    pub async fn query(
+        &self,
+        name: &str,
+        payload: &[u8],
+        params: QueryParams,
+    ) -> Result<Answers, CallError> {
+        let question = Question {
+            name: name.to_owned(),
+            payload: payload.to_owned(),
+            params,
+        };
+        self.shared
+            .asker
+            .ask(|reply| Kind::Query(question, reply))
+            .await?
+    }
+
+    /// Answers a query that came as [`Event::Query`](serf_core::Event::Query), once.
+    ///
+    /// # Errors
+    /// It was answered before, its asker does not listen any more, or the answer is larger than
+    /// [`query_response_size_limit`](serf_core::Config::query_response_size_limit) or than fits in
+    /// a packet; or the node has stopped.
+    pub async fn respond(&self, query: QueryKey, payload: &[u8]) -> Result<(), AnswerError> {
+        let payload = payload.to_owned();
+        let answer = |reply| Kind::Respond(query, payload, reply);
+        Ok(self.shared.asker.ask(answer).await??)
+    }
+
+    /// Where a member is, this node included, in the space of round trips; the estimated round
+    /// trip between two is [`Coordinate::distance_to`]. `None` if the member is not known or was
+    /// not heard of yet, or if [`coordinates`](serf_core::Config::coordinates) are off.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn coordinate(&self, member: &str) -> Result<Option<Coordinate>, Stopped> {
+        let member = member.to_owned();
+        let ask = |reply| Kind::Coordinate(member, reply);
+        self.shared.asker.ask(ask).await
     }
 
     /// Replaces the node's tags and tells the others.
@@ -238,7 +287,7 @@ impl Handle {
 
     async fn spread(&self, call: Call) -> Result<Spread, CallError> {
         match self.call(call).await? {
-            Outcome::Spread { complete } => Ok(Spread { complete }),
+            Outcome::Spread { complete, packets } => Ok(Spread { complete, packets }),
             _ => unreachable!("only a join ends otherwise"),
         }
     }
@@ -315,6 +364,8 @@ pub struct Left {
     /// others; false if that took longer than
     /// [`broadcast_timeout`](serf_core::Config::broadcast_timeout).
     pub complete: bool,
+    /// In how many packets it was sent to others by then.
+    pub packets: u32,
 }
 
 /// How spreading a message went.
@@ -324,4 +375,6 @@ pub struct Spread {
     /// to tell; false if that takes longer than
     /// [`broadcast_timeout`](serf_core::Config::broadcast_timeout). It is sent on in either case.
     pub complete: bool,
+    /// In how many packets it was sent to others by then.
+    pub packets: u32,
 }

@@ -20,18 +20,23 @@ mod events;
 pub mod files;
 mod handle;
 mod options;
+mod query;
 mod sockets;
 mod stats;
 mod streams;
 
 pub use address::AddressError;
-pub use error::{BindError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped};
+pub use error::{
+    AnswerError, BindError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped,
+};
 pub use events::{Events, Lagged};
 pub use handle::{Handle, Joined, Left, Spread};
 pub use options::{DEFAULT_PORT, Options};
+pub use query::Answers;
 pub use serf_core::{
-    Cause, CommandError, Config, ConfigError, Counters, Event, InvalidName, LamportTime, Lifeguard,
-    Member, MemberEvent, MemberEventKind, Name, Params, Profile, SizeError, Status, StreamFailure,
-    Tags, UserEvent, Versions,
+    Answer, Cause, CommandError, Config, ConfigError, Coordinate, Counters, Event, Intent,
+    InvalidName, LamportTime, Lifeguard, Member, MemberEvent, MemberEventKind, Name, Params,
+    Profile, Query, QueryKey, QueryParams, QuerySummary, QueueReport, QueueStats, RespondError,
+    SizeError, Status, StreamFailure, Tags, UserEvent, Versions,
 };
 pub use stats::{SocketCounters, Stats};

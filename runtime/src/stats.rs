@@ -1,6 +1,6 @@
 //! Numbers about a running node.
 
-use serf_core::{Counters, LamportTime};
+use serf_core::{Counters, LamportTime, QueueReport};
 
 /// A node at a moment, in numbers. From [`Handle::stats`](crate::Handle::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,16 @@ pub struct Stats {
     pub failed: usize,
     /// Members that left or are leaving.
     pub left: usize,
-    /// Messages waiting to be spread.
-    pub queued_broadcasts: usize,
-    /// User events waiting to be spread.
-    pub queued_events: usize,
+    /// What waits to be spread.
+    pub queues: QueueReport,
+    /// The time that the next join or leave will have.
+    pub member_time: LamportTime,
     /// The time that the next user event will have.
     pub event_time: LamportTime,
+    /// The time that the next query will have.
+    pub query_time: LamportTime,
+    /// How often this node's coordinate became invalid and started over.
+    pub coordinate_resets: u32,
     /// Subscriptions to events.
     pub subscribers: usize,
 }

@@ -45,7 +45,7 @@ fn measure(nodes: usize) -> Result<(), Failure> {
             world.running().all(|node| {
                 world
                     .node(node)
-                    .is_some_and(|it| it.queued_broadcasts() == 0)
+                    .is_some_and(|it| it.queued_broadcasts() == 0 && it.queued_messages() == [0; 3])
             })
         },
     )?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serf_core::{Config, Params};
 
-use crate::check::{Check, Deadlines, Packets};
+use crate::check::{Check, Checks};
 use crate::link::{Latency, Link, Ratio};
 use crate::network::Network;
 use crate::world::World;
@@ -17,7 +17,7 @@ pub struct Builder {
     params: Params,
     link: Link,
     stream_chunk: usize,
-    checks: Vec<Box<dyn Check>>,
+    checks: Checks,
 }
 
 impl Builder {
@@ -28,7 +28,7 @@ impl Builder {
             params: Params::new(Config::lan()).expect("the profile keeps its own bounds"),
             link: Link::lan(),
             stream_chunk: 16_384,
-            checks: vec![Box::new(Deadlines), Box::new(Packets::default())],
+            checks: Checks::standard(),
         }
     }
 
@@ -75,9 +75,16 @@ impl Builder {
         self
     }
 
-    /// One more thing that has to hold all the time. [`Deadlines`] and [`Packets`] always do.
+    /// One more thing that has to hold all the time, in the place of a check of the same name if
+    /// there is one. All in [`check`](crate::check) do by default.
     pub fn check(mut self, check: impl Check + 'static) -> Self {
-        self.checks.push(Box::new(check));
+        self.checks.add(Box::new(check));
+        self
+    }
+
+    /// Nothing has to hold but what is asked for from here on.
+    pub fn unchecked(mut self) -> Self {
+        self.checks = Checks::default();
         self
     }
 
@@ -86,7 +93,7 @@ impl Builder {
     pub fn build(self) -> World {
         let network = Network::new(self.seed, self.link);
         let mut world = World::new(self.seed, self.params, network, self.stream_chunk);
-        world.checks = self.checks;
+        world.checks = Some(Box::new(self.checks));
         for _ in 0..self.nodes {
             let node = world.add();
             world.start(node);

@@ -10,19 +10,25 @@ use crate::host::{Host, State};
 use crate::network::Passage;
 use crate::stream::{ConnectionId, Segment, Side};
 use crate::trace::Entry;
-use crate::world::{World, address};
+use crate::world::World;
 
 impl World {
     pub(crate) fn happen(&mut self, occurrence: Occurrence) {
         match occurrence {
             Occurrence::Wake { node, generation } => self.wake(node as usize, generation),
+            Occurrence::Work { node } => self.work(node as usize),
             Occurrence::Op(op) => self.apply(*op),
             input => {
-                if let Some(node) = self.input(input) {
+                if let Some(node) = self.input(input, false) {
                     self.drain(node, false);
                 }
             }
         }
+    }
+
+    /// What the node takes for the time.
+    pub(crate) fn local(&self, node: usize) -> Instant {
+        self.hosts[node].clock.local(self.now)
     }
 
     fn wake(&mut self, node: usize, generation: u32) {
@@ -35,15 +41,17 @@ impl World {
         let deadline = host.alarm.deadline();
         if deadline > now {
             self.set_alarm(node, Some(deadline));
+        } else if host.cpu.is_some() && !host.backlog.is_empty() {
+            host.tick_due = true;
         } else {
             self.tick(node);
         }
     }
 
-    fn tick(&mut self, node: usize) {
-        let now = self.now;
+    pub(crate) fn tick(&mut self, node: usize) {
         self.hosts[node].usage.ticks += 1;
-        self.trace.add(Entry::Tick, now.as_nanos(), node, 0);
+        self.trace.add(Entry::Tick, self.now.as_nanos(), node, 0);
+        let now = self.local(node);
         if let Some(it) = self.hosts[node].running() {
             it.handle_tick(now);
         }
@@ -60,67 +68,56 @@ impl World {
         }
     }
 
-    /// Hands a datagram or a segment to its node, or puts it aside for one that is paused. Answers
-    /// the node that has something to do now.
-    fn input(&mut self, occurrence: Occurrence) -> Option<usize> {
+    /// Hands a datagram or a segment to its node, or puts it aside for one that is paused or slow,
+    /// unless it has waited there already. Answers the node that has something to do now.
+    pub(crate) fn input(&mut self, occurrence: Occurrence, waited: bool) -> Option<usize> {
         match occurrence {
             Occurrence::Datagram { from, to, payload } => {
-                self.datagram(from as usize, to as usize, payload)
+                self.datagram(from as usize, to as usize, payload, waited)
             }
-            Occurrence::Segment { connection, to } => self.segment(connection, to),
-            Occurrence::Wake { .. } | Occurrence::Op(_) => None,
+            Occurrence::Segment { connection, to } => self.segment(connection, to, waited),
+            Occurrence::Wake { .. } | Occurrence::Work { .. } | Occurrence::Op(_) => None,
         }
     }
 
-    fn datagram(&mut self, from: usize, to: usize, payload: Vec<u8>) -> Option<usize> {
+    fn datagram(
+        &mut self,
+        from: usize,
+        to: usize,
+        payload: Vec<u8>,
+        waited: bool,
+    ) -> Option<usize> {
+        let source = self.address_of(from);
         let now = self.now;
         let host = &mut self.hosts[to];
-        match host.state {
-            State::Paused if host.backlog_datagrams < Host::SOCKET_BUFFER => {
+        if host.holds_back(waited) {
+            if host.backlog_datagrams < Host::SOCKET_BUFFER {
                 host.backlog_datagrams += 1;
                 let (from, to) = (from as u32, to as u32);
-                host.backlog
-                    .push_back(Occurrence::Datagram { from, to, payload });
-                return None;
-            }
-            State::Running => {}
-            State::Paused | State::Down | State::Left => {
+                self.put_aside(to as usize, Occurrence::Datagram { from, to, payload });
+            } else {
                 host.usage.datagrams_dropped += 1;
+                self.network.faults.socket_overflows += 1;
                 self.pool.give(payload);
-                return None;
             }
+            return None;
+        }
+        if host.state != State::Running {
+            host.usage.datagrams_dropped += 1;
+            self.pool.give(payload);
+            return None;
         }
         host.usage.datagrams_received += 1;
         host.usage.datagram_bytes_received += payload.len() as u64;
         self.trace
             .add(Entry::Datagram, now.as_nanos(), to, from as u64);
         self.trace.bytes(&payload);
+        let now = host.clock.local(now);
         if let Some(node) = host.running() {
-            node.handle_datagram(address(from), &payload, now);
+            node.handle_datagram(source, &payload, now);
         }
         self.pool.give(payload);
         Some(to)
-    }
-
-    /// On a resumed node: reads a bounded number of inputs, then ticks, until nothing waits.
-    pub(crate) fn work_off_backlog(&mut self, node: usize) {
-        let mut waiting = std::mem::take(&mut self.hosts[node].backlog);
-        self.hosts[node].backlog_datagrams = 0;
-        loop {
-            let batch = waiting.len().min(Host::INPUTS_PER_WAKE);
-            for occurrence in waiting.drain(..batch) {
-                self.input(occurrence);
-            }
-            // Draining first lets the node say what its deadline is after those inputs.
-            self.drain(node, false);
-            let host = &self.hosts[node];
-            if host.state == State::Running && host.alarm.deadline() <= self.now {
-                self.tick(node);
-            }
-            if waiting.is_empty() {
-                return;
-            }
-        }
     }
 
     // Actions.
@@ -159,9 +156,23 @@ impl World {
                     self.views_changed |= matches!(event, Event::Member(_));
                     self.observe(node, What::Event(&event));
                 }
+                Action::Answer { query, answer } => {
+                    self.trace.add(Entry::Answer, now, node, query.id.into());
+                    self.hosts[node].answers.push((query, answer));
+                }
+                Action::QueryEnded { query, summary } => {
+                    self.trace
+                        .add(Entry::QueryEnded, now, node, query.id.into());
+                    self.hosts[node].ended_queries.push((query, summary));
+                }
                 Action::Done { id, outcome } => {
                     self.trace.add(Entry::Done, now, node, id.as_u64());
                     if let Outcome::Join { contacted, .. } = &outcome {
+                        for addr in contacted {
+                            if let Some(other) = self.node_at(*addr) {
+                                self.clusters.join(node, other);
+                            }
+                        }
                         self.retry_join(node, !contacted.is_empty());
                     }
                     self.hosts[node].outcomes.push((id, outcome));
@@ -179,6 +190,7 @@ impl World {
         let number = until.map_or(u64::MAX, Instant::as_nanos);
         self.trace
             .add(Entry::Wait, self.now.as_nanos(), node, number);
+        let until = until.map(|until| self.hosts[node].clock.world(until));
         self.observe(node, What::Waits { until, ticked });
         self.set_alarm(node, until);
         if until.is_none() && self.hosts[node].leaving {
@@ -186,7 +198,7 @@ impl World {
         }
     }
 
-    fn send_datagram(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>) {
+    fn send_datagram(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
         let now = self.now.as_nanos();
         self.trace
             .add(Entry::SendDatagram, now, from, payload.len() as u64);
@@ -204,10 +216,9 @@ impl World {
         host.usage.datagram_bytes_sent += payload.len() as u64;
         let nth = host.nth_sent(self.now);
         let fate = target.map(|to| {
-            (
-                to,
-                self.network.datagram((from, to), payload.len(), now, nth),
-            )
+            self.replay(from, to, &payload, nth);
+            let times = self.network.datagram((from, to), &mut payload, now, nth);
+            (to, times)
         });
         let Some((to, [Some(first), second])) = fate else {
             self.hosts[from].usage.datagrams_lost += 1;
@@ -228,15 +239,21 @@ impl World {
         self.queue.push(now.saturating_add(first), arrival);
     }
 
+    /// Perhaps delivers an old datagram on the occasion of this one.
+    fn replay(&mut self, from: usize, to: usize, payload: &[u8], nth: u32) {
+        let now = self.now.as_nanos();
+        if let Some((delay, (from, to, payload))) =
+            self.network.replay((from, to), payload, now, nth)
+        {
+            let old = Occurrence::Datagram { from, to, payload };
+            self.queue.push(now.saturating_add(delay), old);
+        }
+    }
+
     fn open_stream(&mut self, node: usize, id: StreamId, to: SocketAddr) {
         self.hosts[node].usage.streams_opened += 1;
         let Some(target) = self.node_at(to) else {
-            let now = self.now;
-            self.trace
-                .add(Entry::Stream, now.as_nanos(), node, id.as_u64());
-            if let Some(it) = self.hosts[node].running() {
-                it.handle_stream(id, StreamInput::Failed(StreamFailure::Unreachable), now);
-            }
+            self.tell(node, id, StreamInput::Failed(StreamFailure::Unreachable));
             return;
         };
         let connection = self.streams.open(node, id, target);
@@ -277,11 +294,24 @@ impl World {
         };
         let now = self.now.as_nanos();
         let nth = self.hosts[sender].nth_sent(self.now);
-        let delay = self.network.segment((sender, receiver), now, nth);
-        if let Some(at) = self
-            .streams
-            .send(connection, to, segment, now.saturating_add(delay))
-        {
+        let len = match &segment {
+            Segment::Data(payload) => payload.len(),
+            _ => 0,
+        };
+        let (delay, severed) = self.network.segment((sender, receiver), len, now, nth);
+        let at = now.saturating_add(delay);
+        if severed && let Segment::Data(mut payload) = segment {
+            // Half of it arrives; then both sides find the connection broken.
+            payload.truncate(len / 2);
+            self.queue_segment(connection, to, Segment::Data(payload), at);
+            self.queue_segment(connection, to, Segment::Reset, at);
+            return self.queue_segment(connection, to.other(), Segment::Reset, at);
+        }
+        self.queue_segment(connection, to, segment, at);
+    }
+
+    fn queue_segment(&mut self, connection: ConnectionId, to: Side, segment: Segment, at: u64) {
+        if let Some(at) = self.streams.send(connection, to, segment, at) {
             self.queue.push(at, Occurrence::Segment { connection, to });
         }
     }
@@ -289,12 +319,11 @@ impl World {
     // Segments.
 
     /// The event of a lane has come: hands over its head, unless that cannot get through now.
-    fn segment(&mut self, connection: ConnectionId, to: Side) -> Option<usize> {
+    fn segment(&mut self, connection: ConnectionId, to: Side, waited: bool) -> Option<usize> {
         let receiver = self.streams.node(connection, to)?;
         let sender = self.streams.node(connection, to.other())?;
-        if self.hosts[receiver].state == State::Paused {
-            let held = Occurrence::Segment { connection, to };
-            self.hosts[receiver].backlog.push_back(held);
+        if self.hosts[receiver].holds_back(waited) {
+            self.put_aside(receiver, Occurrence::Segment { connection, to });
             return None;
         }
         let way = self.network.stream(sender, receiver);
@@ -318,6 +347,7 @@ impl World {
                 false
             }
             Some(_) if !passes => {
+                self.network.faults.stalled_segments += 1;
                 let pause = self.streams.stall(connection, to)?;
                 let at = self.now.as_nanos().saturating_add(pause);
                 self.queue.push(at, Occurrence::Segment { connection, to });
@@ -384,14 +414,15 @@ impl World {
             .unwrap_or_default();
         // Some port of the dialer other than the one it listens on.
         let from = SocketAddr::new(
-            address(dialer).ip(),
+            self.address_of(dialer).ip(),
             49_152 + (now.as_nanos() % 16_384) as u16,
         );
+        let local = self.local(target);
         let Some(node) = self.hosts[target].running() else {
             self.send_refusal(connection);
             return false;
         };
-        let accepted = node.accept_stream(from, now);
+        let accepted = node.accept_stream(from, local);
         let number = accepted.map_or(u64::MAX, StreamId::as_u64);
         self.trace
             .add(Entry::Accept, now.as_nanos(), target, number);
@@ -409,6 +440,7 @@ impl World {
     }
 
     fn send_refusal(&mut self, connection: ConnectionId) {
+        self.network.faults.refused_streams += 1;
         self.send_segment(connection, Side::Dialer, Segment::Refused);
     }
 
@@ -427,6 +459,7 @@ impl World {
 
     fn tell(&mut self, node: usize, id: StreamId, input: StreamInput<'_>) -> bool {
         let now = self.now;
+        let local = self.local(node);
         self.trace
             .add(Entry::Stream, now.as_nanos(), node, id.as_u64());
         match input {
@@ -434,7 +467,7 @@ impl World {
             other => self.trace.bytes(format!("{other:?}").as_bytes()),
         }
         if let Some(it) = self.hosts[node].running() {
-            it.handle_stream(id, input, now);
+            it.handle_stream(id, input, local);
         }
         true
     }

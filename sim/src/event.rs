@@ -1,7 +1,11 @@
 //! What the queue holds, and what can be asked of a world.
 
+use std::time::Duration;
+
 use serf_core::Tags;
 
+use crate::link::Link;
+use crate::medium::Uplink;
 use crate::network::{Cut, CutId};
 use crate::stream::{ConnectionId, Side};
 
@@ -18,6 +22,8 @@ pub(crate) enum Occurrence {
     },
     /// The next segment of a stream arrives.
     Segment { connection: ConnectionId, to: Side },
+    /// A slow processor is done with an input.
+    Work { node: u32 },
     /// The operator, or fate, does something.
     Op(Box<Op>),
 }
@@ -65,8 +71,48 @@ pub enum Op {
         /// The new tags.
         tags: Tags,
     },
+    /// The node sends a user event.
+    UserEvent {
+        /// Which node.
+        node: usize,
+        /// The event's name.
+        name: String,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// See [`World::restore`](crate::World::restore).
+    Restore(usize),
+    /// See [`World::relocate`](crate::World::relocate).
+    Relocate(usize),
+    /// See [`World::rename`](crate::World::rename).
+    Rename(usize),
+    /// See [`World::set_cpu`](crate::World::set_cpu).
+    SetCpu {
+        /// Which node.
+        node: usize,
+        /// What each input takes; none for a fast one.
+        per_input: Option<Duration>,
+    },
+    /// See [`World::set_clock_rate`](crate::World::set_clock_rate).
+    SetClockRate {
+        /// Which node.
+        node: usize,
+        /// Deviation in parts per million.
+        ppm: i32,
+    },
+    /// See [`World::set_uplink`](crate::World::set_uplink).
+    SetUplink {
+        /// Which node.
+        node: usize,
+        /// The limit, if there is one.
+        uplink: Option<Uplink>,
+    },
+    /// See [`World::set_links`](crate::World::set_links).
+    SetLinks(Link),
     /// The network breaks.
     Cut(Cut),
+    /// The network breaks for some time.
+    CutFor(Cut, Duration),
     /// One break is mended.
     Heal(CutId),
     /// Every break is mended.

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serf_core::{CommandId, Identity, Instant, Node, Outcome, Params, StreamId};
+use serf_core::{
+    Answer, CommandId, Identity, Instant, Node, Outcome, Params, QueryKey, QuerySummary, StreamId,
+};
 
+use crate::clock::Clock;
 use crate::event::Occurrence;
 use crate::stream::{ConnectionId, Side};
 
@@ -78,11 +81,27 @@ pub(crate) struct Host {
     pub(crate) backlog_datagrams: usize,
     /// How each command ended, in the order of the ends.
     pub(crate) outcomes: Vec<(CommandId, Outcome)>,
+    pub(crate) answers: Vec<(QueryKey, Answer)>,
+    pub(crate) ended_queries: Vec<(QueryKey, QuerySummary)>,
     /// Whom to ask again if a join reaches nobody.
     pub(crate) seeds: Vec<usize>,
     /// True from the command to leave until the node has left.
     pub(crate) leaving: bool,
     pub(crate) usage: Usage,
+    pub(crate) clock: Clock,
+    /// Nanoseconds that each input takes, if its processor is slow.
+    pub(crate) cpu: Option<u64>,
+    /// True while a slow processor has an input in work.
+    pub(crate) working: bool,
+    /// True if a slow processor has missed its deadline so far, and the inputs since.
+    pub(crate) tick_due: bool,
+    pub(crate) inputs_before_tick: usize,
+    /// Whom it knew when it crashed, a few of them.
+    pub(crate) remembered: Vec<usize>,
+    /// The highest incarnation that it had in earlier lives.
+    pub(crate) last_word: u32,
+    /// When something was last done to it from outside.
+    pub(crate) disturbed: Instant,
     sends: Sends,
 }
 
@@ -105,11 +124,30 @@ impl Host {
             backlog: VecDeque::new(),
             backlog_datagrams: 0,
             outcomes: Vec::new(),
+            answers: Vec::new(),
+            ended_queries: Vec::new(),
             seeds: Vec::new(),
             leaving: false,
             usage: Usage::default(),
+            clock: Clock::default(),
+            cpu: None,
+            working: false,
+            tick_due: false,
+            inputs_before_tick: 0,
+            remembered: Vec::new(),
+            last_word: 0,
+            disturbed: Instant::ZERO,
             sends: Sends::default(),
         }
+    }
+
+    /// True if it runs as fast as it should, its clock within a hundredth, and stays.
+    pub(crate) fn is_healthy(&self) -> bool {
+        const TOLERATED_PPM: u32 = 10_000;
+        self.state == State::Running
+            && !self.leaving
+            && self.cpu.is_none()
+            && self.clock.error() <= TOLERATED_PPM
     }
 
     /// The running node.

@@ -1,7 +1,10 @@
-//! What a link does to what it carries: delay, loss, duplication, a size limit.
+//! What a link does to what it carries: delay, loss, duplication, reordering, damage, a size limit.
 
 use std::time::Duration;
 
+use serf_core::Params;
+
+use crate::faults::Faults;
 use crate::rng::{Draws, scale};
 
 /// A probability as a whole number of 2^-32, so that every platform decides alike.
@@ -27,8 +30,14 @@ impl Ratio {
         Self((u64::from(part) << 32) / u64::from(whole))
     }
 
-    fn hits(self, draws: &mut Draws) -> bool {
+    pub(crate) fn hits(self, draws: &mut Draws) -> bool {
         self.0 > 0 && draws.next() >> 32 < self.0
+    }
+
+    /// As a floating-point number from 0 to 1.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        self.0 as f64 / (1u64 << 32) as f64
     }
 }
 
@@ -68,8 +77,18 @@ impl Latency {
     /// The longest that a packet takes, whatever the distribution says.
     pub const MAX: Duration = Duration::from_secs(60);
 
+    /// Nanoseconds that all packets, or 98 of 100, are under way at most.
+    fn usual_most(self) -> u64 {
+        match self {
+            Self::Constant(time) | Self::Uniform(_, time) => nanos(time),
+            Self::LogNormal { median, sigma } => {
+                (nanos(median) as f64 * libm::exp(2.0 * sigma)) as u64
+            }
+        }
+    }
+
     /// Nanoseconds for one packet.
-    fn sample(self, draws: &mut Draws) -> u64 {
+    pub(crate) fn sample(self, draws: &mut Draws) -> u64 {
         let nanos = match self {
             Self::Constant(time) => nanos(time),
             Self::Uniform(from, to) => {
@@ -87,6 +106,18 @@ impl Latency {
     }
 }
 
+/// Loss that comes in bursts (Gilbert and Elliott's model): a link is in its good state, where
+/// only [`Link::loss`] applies, or in its bad one. Both last for exponentially distributed times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Burst {
+    /// Mean time in the good state.
+    pub every: Duration,
+    /// Mean time in the bad state.
+    pub lasts: Duration,
+    /// Datagrams lost in the bad state.
+    pub loss: Ratio,
+}
+
 /// The properties of a link in one direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
@@ -94,8 +125,22 @@ pub struct Link {
     pub latency: Latency,
     /// Datagrams that get lost. For streams a lost packet means a pause until it is sent again.
     pub loss: Ratio,
+    /// Bursts of loss on top of that.
+    pub burst: Option<Burst>,
     /// Datagrams that arrive twice, each after a delay of its own.
     pub duplicate: Ratio,
+    /// Datagrams that are held back, so that later ones overtake them...
+    pub reorder: Ratio,
+    /// ... by anything up to this.
+    pub reorder_by: Duration,
+    /// Datagrams in which one to eight bits are flipped.
+    pub flip: Ratio,
+    /// Datagrams that lose some or all of their bytes from the end.
+    pub truncate: Ratio,
+    /// Datagrams on whose occasion an old one, of any link, is delivered once more.
+    pub replay: Ratio,
+    /// Pieces of streams with which the connection breaks, after part of them has arrived.
+    pub sever: Ratio,
     /// Bytes that fit in a datagram; longer ones are lost.
     pub mtu: usize,
 }
@@ -107,33 +152,90 @@ impl Link {
         Self {
             latency: Latency::Uniform(Duration::from_micros(200), Duration::from_millis(1)),
             loss: Ratio::NEVER,
+            burst: None,
             duplicate: Ratio::NEVER,
+            reorder: Ratio::NEVER,
+            reorder_by: Duration::from_millis(50),
+            flip: Ratio::NEVER,
+            truncate: Ratio::NEVER,
+            replay: Ratio::NEVER,
+            sever: Ratio::NEVER,
             mtu: 65_507,
         }
     }
 
+    /// True if nodes with these settings should get along with it, at `far` nanoseconds from each
+    /// other: it loses or damages at most one packet in ten, breaks at most one stream in ten, and
+    /// nearly always a round trip fits in half the probe timeout.
+    pub(crate) fn is_fair(&self, far: u64, params: &Params) -> bool {
+        const TENTH: Ratio = Ratio((1 << 32) / 10);
+        let harm = self.loss.0 + self.flip.0 + self.truncate.0;
+        let slow = far
+            .saturating_add(self.latency.usual_most())
+            .saturating_add(match self.reorder > TENTH {
+                true => nanos(self.reorder_by),
+                false => 0,
+            });
+        harm <= TENTH.0
+            && self.burst.is_none()
+            && self.sever <= TENTH
+            && self.mtu >= params.packet_budget
+            && slow.saturating_mul(4) <= nanos(params.probe_timeout)
+    }
+
     /// When one datagram of `len` bytes arrives, as nanoseconds from now; the second is that of
     /// a duplicate.
-    pub(crate) fn datagram(&self, len: usize, draws: &mut Draws) -> [Option<u64>; 2] {
-        if len > self.mtu || self.loss.hits(draws) {
+    pub(crate) fn datagram(
+        &self,
+        len: usize,
+        draws: &mut Draws,
+        faults: &mut Faults,
+    ) -> [Option<u64>; 2] {
+        if len > self.mtu {
+            faults.oversized_datagrams += 1;
             return [None, None];
         }
-        let first = self.latency.sample(draws);
+        if self.loss.hits(draws) {
+            faults.lost_datagrams += 1;
+            return [None, None];
+        }
+        let mut first = self.latency.sample(draws);
         let second = self
             .duplicate
             .hits(draws)
             .then(|| self.latency.sample(draws));
+        faults.duplicated_datagrams += u64::from(second.is_some());
+        if self.reorder.hits(draws) {
+            first += scale(draws.next(), nanos(self.reorder_by));
+            faults.reordered_datagrams += 1;
+        }
         [Some(first), second]
+    }
+
+    /// Damages a datagram, if that is its fate.
+    pub(crate) fn damage(&self, payload: &mut Vec<u8>, draws: &mut Draws, faults: &mut Faults) {
+        if self.flip.hits(draws) && !payload.is_empty() {
+            for _ in 0..=scale(draws.next(), 8) {
+                let bit = scale(draws.next(), payload.len() as u64 * 8);
+                payload[(bit / 8) as usize] ^= 1 << (bit % 8);
+            }
+            faults.flipped_datagrams += 1;
+        }
+        if self.truncate.hits(draws) {
+            payload.truncate(scale(draws.next(), payload.len() as u64) as usize);
+            faults.truncated_datagrams += 1;
+        }
     }
 
     /// When a piece of a stream arrives, as nanoseconds from now. A lost one is sent again after
     /// a pause that doubles each time, as TCP does.
-    pub(crate) fn segment(&self, draws: &mut Draws) -> u64 {
+    pub(crate) fn segment(&self, draws: &mut Draws, faults: &mut Faults) -> u64 {
         let mut pause = FIRST_RETRANSMIT;
         let mut delay = self.latency.sample(draws);
         while pause < LAST_RETRANSMIT && self.loss.hits(draws) {
             delay += pause;
             pause *= 2;
+            faults.retransmitted_segments += 1;
         }
         delay
     }
@@ -215,7 +317,7 @@ mod tests {
         let mut draws = draws();
         let (mut lost, mut doubled) = (0, 0);
         for _ in 0..100_000 {
-            match link.datagram(100, &mut draws) {
+            match link.datagram(100, &mut draws, &mut Faults::default()) {
                 [None, _] => lost += 1,
                 [Some(_), second] => doubled += i32::from(second.is_some()),
             }
@@ -230,8 +332,10 @@ mod tests {
             mtu: 100,
             ..Link::lan()
         };
-        assert!(link.datagram(100, &mut draws())[0].is_some());
-        assert!(link.datagram(101, &mut draws())[0].is_none());
+        let mut faults = Faults::default();
+        assert!(link.datagram(100, &mut draws(), &mut faults)[0].is_some());
+        assert!(link.datagram(101, &mut draws(), &mut faults)[0].is_none());
+        assert_eq!(faults.oversized_datagrams, 1);
     }
 
     #[test]
@@ -240,8 +344,34 @@ mod tests {
             loss: Ratio::ALWAYS,
             ..Link::lan()
         };
-        let delay = link.segment(&mut draws());
+        let mut faults = Faults::default();
+        let delay = link.segment(&mut draws(), &mut faults);
         assert!(delay > 12_000_000_000, "{delay}");
-        assert!(Link::lan().segment(&mut draws()) <= 1_000_000);
+        assert_eq!(faults.retransmitted_segments, 6);
+        assert!(Link::lan().segment(&mut draws(), &mut faults) <= 1_000_000);
+    }
+
+    #[test]
+    fn damage_changes_bits_or_takes_bytes_from_the_end() {
+        let link = Link {
+            flip: Ratio::ALWAYS,
+            ..Link::lan()
+        };
+        let (mut faults, mut payload) = (Faults::default(), vec![0; 100]);
+        link.damage(&mut payload, &mut draws(), &mut faults);
+        let ones: u32 = payload.iter().map(|byte| byte.count_ones()).sum();
+        assert!((1..=8).contains(&ones), "{ones} bits");
+        assert_eq!(payload.len(), 100);
+
+        let link = Link {
+            truncate: Ratio::ALWAYS,
+            ..Link::lan()
+        };
+        link.damage(&mut payload, &mut draws(), &mut faults);
+        assert!(payload.len() < 100);
+        assert_eq!(
+            (faults.flipped_datagrams, faults.truncated_datagrams),
+            (1, 1)
+        );
     }
 }

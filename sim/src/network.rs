@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serf_core::Params;
+
+use crate::faults::Faults;
 use crate::link::Link;
+use crate::medium::{Bursts, Old, Regions, Replays, Uplink, Uplinks};
 use crate::rng::Draws;
 
 /// What a [`Cut`] stops.
@@ -116,6 +120,11 @@ pub(crate) struct Network {
     links: BTreeMap<(usize, usize), Link>,
     cuts: Vec<(CutId, Cut)>,
     next_cut: u32,
+    regions: Option<Regions>,
+    uplinks: Uplinks,
+    bursts: Bursts,
+    replays: Replays,
+    pub(crate) faults: Faults,
 }
 
 /// Whether streams get from one node to another.
@@ -137,7 +146,36 @@ impl Network {
             links: BTreeMap::new(),
             cuts: Vec::new(),
             next_cut: 0,
+            regions: None,
+            uplinks: Uplinks::default(),
+            bursts: Bursts::default(),
+            replays: Replays::default(),
+            faults: Faults::default(),
         }
+    }
+
+    pub(crate) fn set_regions(&mut self, regions: Option<Regions>) {
+        self.regions = regions;
+    }
+
+    pub(crate) fn set_uplink(&mut self, node: usize, uplink: Option<Uplink>) {
+        self.uplinks.set(node, uplink);
+    }
+
+    /// True while anything is cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// True if nothing is cut or narrow, and all links are such that nodes with these settings
+    /// have no excuse.
+    pub(crate) fn is_fair(&self, params: &Params) -> bool {
+        let far = self.regions.as_ref().map_or(0, Regions::farthest);
+        self.cuts.is_empty()
+            && self.uplinks.is_empty()
+            && std::iter::once(&self.default)
+                .chain(self.links.values())
+                .all(|link| link.is_fair(far, params))
     }
 
     pub(crate) fn set_default(&mut self, link: Link) {
@@ -189,24 +227,90 @@ impl Network {
     }
 
     /// When a datagram arrives, as nanoseconds from now; `nth` counts what `from` sent at `now`.
+    /// It may be damaged on the way.
     pub(crate) fn datagram(
-        &self,
+        &mut self,
+        (from, to): (usize, usize),
+        payload: &mut Vec<u8>,
+        now: u64,
+        nth: u32,
+    ) -> [Option<u64>; 2] {
+        let waits = self.uplinks.datagram(from, payload.len(), now);
+        let Some(wait) = waits else {
+            self.faults.uplink_overflows += 1;
+            return [None, None];
+        };
+        if !self.passes(from, to, Traffic::Datagrams) {
+            self.faults.cut_datagrams += 1;
+            return [None, None];
+        }
+        let link = link(&self.links, &self.default, from, to);
+        let draws = &mut Draws::new(self.seed, from as u32, to as u32, now, nth);
+        if let Some(burst) = &link.burst
+            && self.bursts.loses(burst, self.seed, (from, to), now, draws)
+        {
+            self.faults.burst_losses += 1;
+            return [None, None];
+        }
+        let mut times = link.datagram(payload.len(), draws, &mut self.faults);
+        link.damage(payload, draws, &mut self.faults);
+        if wait > 0 || self.regions.is_some() {
+            self.faults.uplink_waits += u64::from(wait > 0);
+            let far = self
+                .regions
+                .as_ref()
+                .map_or(0, |it| it.distance(from, to, draws));
+            for time in times.iter_mut().flatten() {
+                *time = time.saturating_add(wait).saturating_add(far);
+            }
+        }
+        times
+    }
+
+    /// An old datagram that arrives once more on the occasion of this one, and when.
+    pub(crate) fn replay(
+        &mut self,
+        (from, to): (usize, usize),
+        payload: &[u8],
+        now: u64,
+        nth: u32,
+    ) -> Option<(u64, Old)> {
+        let link = link(&self.links, &self.default, from, to);
+        if link.replay == crate::link::Ratio::NEVER {
+            return None;
+        }
+        let mut draws = Draws::other(self.seed, from as u32, to as u32, now, nth);
+        let old = link
+            .replay
+            .hits(&mut draws)
+            .then(|| self.replays.pick(&mut draws))
+            .flatten();
+        self.replays.note(from, to, payload, &mut draws);
+        self.faults.replayed_datagrams += u64::from(old.is_some());
+        Some((link.latency.sample(&mut draws), old?))
+    }
+
+    /// When a piece of a stream arrives, as nanoseconds from now; and whether the connection
+    /// breaks with it.
+    pub(crate) fn segment(
+        &mut self,
         (from, to): (usize, usize),
         len: usize,
         now: u64,
         nth: u32,
-    ) -> [Option<u64>; 2] {
-        if !self.passes(from, to, Traffic::Datagrams) {
-            return [None, None];
-        }
-        self.link(from, to)
-            .datagram(len, &mut self.draws(from, to, now, nth))
-    }
-
-    /// When a piece of a stream arrives, as nanoseconds from now.
-    pub(crate) fn segment(&self, (from, to): (usize, usize), now: u64, nth: u32) -> u64 {
-        self.link(from, to)
-            .segment(&mut self.draws(from, to, now, nth))
+    ) -> (u64, bool) {
+        let link = link(&self.links, &self.default, from, to);
+        let draws = &mut Draws::new(self.seed, from as u32, to as u32, now, nth);
+        let time = link.segment(draws, &mut self.faults);
+        let wait = self.uplinks.segment(from, len, now);
+        let far = self
+            .regions
+            .as_ref()
+            .map_or(0, |it| it.distance(from, to, draws));
+        self.faults.uplink_waits += u64::from(wait > 0);
+        let severed = len > 0 && link.sever.hits(draws);
+        self.faults.severed_streams += u64::from(severed);
+        (time.saturating_add(wait).saturating_add(far), severed)
     }
 
     /// Assigns nodes to groups such that two are in one group if and only if no cut tells them
@@ -225,17 +329,19 @@ impl Network {
             })
             .collect()
     }
+}
 
-    fn link(&self, from: usize, to: usize) -> &Link {
-        if self.links.is_empty() {
-            return &self.default;
-        }
-        self.links.get(&(from, to)).unwrap_or(&self.default)
+/// The link from one node to another.
+fn link<'a>(
+    links: &'a BTreeMap<(usize, usize), Link>,
+    default: &'a Link,
+    from: usize,
+    to: usize,
+) -> &'a Link {
+    if links.is_empty() {
+        return default;
     }
-
-    fn draws(&self, from: usize, to: usize, now: u64, nth: u32) -> Draws {
-        Draws::new(self.seed, from as u32, to as u32, now, nth)
-    }
+    links.get(&(from, to)).unwrap_or(default)
 }
 
 #[cfg(test)]
@@ -265,8 +371,11 @@ mod tests {
         network.cut(Cut::one_way([0], 1..3));
         assert!(!network.passes(0, 1, Traffic::Datagrams));
         assert!(network.passes(1, 0, Traffic::All));
-        assert_eq!(network.datagram((0, 1), 10, 0, 0), [None, None]);
-        assert!(network.datagram((1, 0), 10, 0, 0)[0].is_some());
+        assert_eq!(
+            network.datagram((0, 1), &mut vec![0; 10], 0, 0),
+            [None, None]
+        );
+        assert!(network.datagram((1, 0), &mut vec![0; 10], 0, 0)[0].is_some());
     }
 
     #[test]
@@ -321,7 +430,10 @@ mod tests {
                 ..Link::lan()
             },
         );
-        assert_eq!(network.datagram((0, 1), 11, 0, 0), [None, None]);
-        assert!(network.datagram((1, 0), 11, 0, 0)[0].is_some());
+        assert_eq!(
+            network.datagram((0, 1), &mut vec![0; 11], 0, 0),
+            [None, None]
+        );
+        assert!(network.datagram((1, 0), &mut vec![0; 11], 0, 0)[0].is_some());
     }
 }

@@ -3,17 +3,26 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serf_core::{CommandError, CommandId, Instant, Node, Params, Tags};
+use serf_core::{
+    CommandError, CommandId, Identity, Instant, LamportTime, Name, Node, Params, QueryKey,
+    QueryParams, RespondError, Status, Tags,
+};
 
 use crate::check::What;
 use crate::event::{Occurrence, Op};
 use crate::host::State;
 use crate::link::Link;
+use crate::medium::{Regions, Uplink};
 use crate::network::{Cut, CutId};
 use crate::rng::{Domain, derive};
 use crate::stream::Segment;
 use crate::trace::Entry;
-use crate::world::{World, address};
+use crate::world::{World, new_home};
+
+/// The commands that disturb nobody.
+const SET_TAGS: u64 = 8;
+const QUERY: u64 = 12;
+const RESPOND: u64 = 13;
 
 impl World {
     // Nodes.
@@ -31,19 +40,24 @@ impl World {
     /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
     /// It knows nobody until it joins. A node that runs is not touched.
     pub fn start(&mut self, node: usize) {
+        let last_word = self.highest_incarnation(node);
         let host = &mut self.hosts[node];
         if !matches!(host.state, State::Down | State::Left) {
             return;
         }
+        host.last_word = last_word;
+        self.clusters.start(node);
         let seed = derive(self.seed, Domain::Node, node as u64, host.starts);
+        self.network.faults.restarts += u64::from(host.starts > 0);
         host.starts += 1;
+        host.tick_due = false;
         host.state = State::Running;
         host.leaving = false;
         host.seeds.clear();
         let identity = host.identity.clone();
         let params = host.params.clone();
         host.node = Some(
-            Node::new(identity, params.clone(), seed, self.now)
+            Node::new(identity, params.clone(), seed, host.clock.local(self.now))
                 .expect("the identities of a world are in order")
                 .with_pool(self.profiles.clone()),
         );
@@ -57,9 +71,90 @@ impl World {
     pub fn crash(&mut self, node: usize) {
         if matches!(self.state(node), State::Running | State::Paused) {
             self.note_op(node, 2);
+            self.network.faults.crashes += 1;
+            self.remember(node);
             self.end(node, State::Down);
             self.hosts[node].node = None;
         }
+    }
+
+    /// What a crashed node's disk would tell: whom it knew, and its own last word.
+    fn remember(&mut self, node: usize) {
+        const REMEMBERED: usize = 8;
+        let Some(it) = self.node(node) else {
+            return;
+        };
+        let last_word = it.local().incarnation();
+        let alive = |member: &serf_core::Member| member.status() == Status::Alive;
+        let mut known: Vec<usize> = it
+            .members()
+            .filter(alive)
+            .filter_map(|member| self.node_at(member.addr()))
+            .filter(|known| *known != node)
+            .collect();
+        known.sort_unstable();
+        // Not the first ones: all nodes that come back would ask the same few.
+        let turn = if known.is_empty() {
+            0
+        } else {
+            node % known.len()
+        };
+        known.rotate_left(turn);
+        known.truncate(REMEMBERED);
+        let host = &mut self.hosts[node];
+        host.remembered = known;
+        host.last_word = host.last_word.max(last_word);
+    }
+
+    /// [`World::start`], after which the node joins through some of those that it knew when it
+    /// crashed, as one that kept a snapshot does; it asks again until somebody answers.
+    pub fn restore(&mut self, node: usize) {
+        if !matches!(self.state(node), State::Down | State::Left) {
+            return;
+        }
+        self.start(node);
+        let seeds = std::mem::take(&mut self.hosts[node].remembered);
+        if !seeds.is_empty() {
+            self.network.faults.restores += 1;
+            let retry = true;
+            self.apply(Op::Join { node, seeds, retry });
+        }
+    }
+
+    /// Gives a node that is down another address; nobody is at the old one any more.
+    pub fn relocate(&mut self, node: usize) {
+        if matches!(self.state(node), State::Down | State::Left) {
+            let home = new_home(self.homes.len());
+            self.homes.insert(home, node);
+            self.hosts[node].identity.addr = home;
+            self.network.faults.moves += 1;
+        }
+    }
+
+    /// Gives a node that is down another name, such as `node-3-b1`. Nobody has the old one any
+    /// more.
+    pub fn rename(&mut self, node: usize) {
+        if matches!(self.state(node), State::Down | State::Left) {
+            let name = format!("node-{node}-b{}", self.hosts[node].starts);
+            let name = Name::new(&name).expect("short enough");
+            let Identity { name: old, .. } = &self.hosts[node].identity;
+            self.index_of.remove(old);
+            self.index_of.insert(name.clone(), node);
+            self.hosts[node].identity.name = name;
+            self.hosts[node].last_word = 0;
+            self.network.faults.renames += 1;
+        }
+    }
+
+    /// Lets a node's clock run at another rate from now on: `ppm` parts per million faster, or
+    /// slower if negative; from -900,000 to 1,000,000.
+    pub fn set_clock_rate(&mut self, node: usize, ppm: i32) {
+        self.note_op(node, 10);
+        self.network.faults.clock_drifts += u64::from(ppm != 0);
+        let now = self.now;
+        self.hosts[node].clock.set_rate(now, ppm);
+        // Its deadline is another one now.
+        self.drain(node, false);
     }
 
     /// [`World::crash`], then [`World::start`] in the same instant.
@@ -73,6 +168,7 @@ impl World {
     pub fn pause(&mut self, node: usize) {
         if self.state(node) == State::Running {
             self.note_op(node, 3);
+            self.network.faults.pauses += 1;
             self.hosts[node].state = State::Paused;
         }
     }
@@ -95,7 +191,7 @@ impl World {
     /// # Errors
     /// Those of [`Node::join`], and [`CommandError::NotRunning`] if the node does not run.
     pub fn join(&mut self, node: usize, seeds: &[usize]) -> Result<CommandId, CommandError> {
-        let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| address(*seed)).collect();
+        let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| self.address_of(*seed)).collect();
         self.command(node, 5, |it, now| it.join(&addresses, now))
     }
 
@@ -131,24 +227,95 @@ impl World {
     /// # Errors
     /// Those of [`Node::set_tags`], and [`CommandError::NotRunning`] if the node does not run.
     pub fn set_tags(&mut self, node: usize, tags: &Tags) -> Result<CommandId, CommandError> {
-        self.command(node, 8, |it, now| it.set_tags(tags, now))
+        self.command(node, SET_TAGS, |it, now| it.set_tags(tags, now))
+    }
+
+    /// Has a node send a user event. Answers its time.
+    ///
+    /// # Errors
+    /// Those of [`Node::user_event`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn user_event(
+        &mut self,
+        node: usize,
+        name: &str,
+        payload: &[u8],
+    ) -> Result<LamportTime, CommandError> {
+        let now = self.local(node);
+        let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
+        let ltime = running.user_event(name, payload, false, now)?;
+        let sent = What::Sent {
+            ltime,
+            name,
+            payload,
+        };
+        self.observe(node, sent);
+        self.trace.add(Entry::Op, self.now.as_nanos(), node, 11);
+        self.drain(node, false);
+        Ok(ltime)
+    }
+
+    /// Has a node ask all, or some; see [`World::answers`].
+    ///
+    /// # Errors
+    /// Those of [`Node::query`], and [`CommandError::NotRunning`] if the node does not run.
+    pub fn query(
+        &mut self,
+        node: usize,
+        name: &str,
+        payload: &[u8],
+        params: &QueryParams,
+    ) -> Result<QueryKey, CommandError> {
+        self.command(node, QUERY, |it, now| it.query(name, payload, params, now))
+    }
+
+    /// Has a node answer a query.
+    ///
+    /// # Errors
+    /// Those of [`Node::respond`], and [`RespondError::PastDeadline`] if the node does not run.
+    pub fn respond(
+        &mut self,
+        node: usize,
+        query: QueryKey,
+        payload: &[u8],
+    ) -> Result<(), RespondError> {
+        let mut result = Err(RespondError::PastDeadline);
+        let _ = self.command(node, RESPOND, |it, now| {
+            result = it.respond(query, payload, now);
+            Ok(())
+        });
+        result
     }
 
     // The network.
 
+    /// Limits what a node can send; `None` removes the limit.
+    pub fn set_uplink(&mut self, node: usize, uplink: Option<Uplink>) {
+        self.network_disturbed = self.now;
+        self.network.set_uplink(node, uplink);
+    }
+
+    /// Spreads the nodes over regions; `None` puts them in one place again.
+    pub fn set_regions(&mut self, regions: Option<Regions>) {
+        self.network_disturbed = self.now;
+        self.network.set_regions(regions);
+    }
+
     /// Replaces all links except those set by [`World::set_link`].
     pub fn set_links(&mut self, link: Link) {
+        self.network_disturbed = self.now;
         self.network.set_default(link);
     }
 
     /// Replaces the link from one node to another, in this direction.
     pub fn set_link(&mut self, from: usize, to: usize, link: Link) {
+        self.network_disturbed = self.now;
         self.network.set_link(from, to, link);
     }
 
     /// Breaks the network until the cut is healed. Cuts add up.
     pub fn cut(&mut self, cut: Cut) -> CutId {
         self.views_changed = true;
+        self.network_disturbed = self.now;
         self.network.cut(cut)
     }
 
@@ -162,12 +329,14 @@ impl World {
     /// Mends what one cut broke. A cut that was healed before stays healed.
     pub fn heal(&mut self, cut: CutId) {
         self.views_changed = true;
+        self.network_disturbed = self.now;
         self.network.heal(cut);
     }
 
     /// Mends everything.
     pub fn heal_all(&mut self) {
         self.views_changed = true;
+        self.network_disturbed = self.now;
         self.network.heal_all();
     }
 
@@ -203,19 +372,32 @@ impl World {
                 drop(self.force_leave(node, &member, prune));
             }
             Op::SetTags { node, tags } => drop(self.set_tags(node, &tags)),
+            Op::UserEvent {
+                node,
+                name,
+                payload,
+            } => drop(self.user_event(node, &name, &payload)),
+            Op::Restore(node) => self.restore(node),
+            Op::Relocate(node) => self.relocate(node),
+            Op::Rename(node) => self.rename(node),
+            Op::SetCpu { node, per_input } => self.set_cpu(node, per_input),
+            Op::SetClockRate { node, ppm } => self.set_clock_rate(node, ppm),
+            Op::SetUplink { node, uplink } => self.set_uplink(node, uplink),
+            Op::SetLinks(link) => self.set_links(link),
             Op::Cut(cut) => drop(self.cut(cut)),
+            Op::CutFor(cut, time) => drop(self.cut_for(cut, time)),
             Op::Heal(id) => self.heal(id),
             Op::HealAll => self.heal_all(),
         }
     }
 
-    fn command(
+    fn command<T>(
         &mut self,
         node: usize,
         number: u64,
-        run: impl FnOnce(&mut Node, Instant) -> Result<CommandId, CommandError>,
-    ) -> Result<CommandId, CommandError> {
-        let now = self.now;
+        run: impl FnOnce(&mut Node, Instant) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let now = self.local(node);
         let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
         let id = run(running, now)?;
         self.note_op(node, number);
@@ -223,8 +405,11 @@ impl World {
         Ok(id)
     }
 
-    fn note_op(&mut self, node: usize, number: u64) {
+    pub(crate) fn note_op(&mut self, node: usize, number: u64) {
         self.views_changed = true;
+        if ![SET_TAGS, QUERY, RESPOND].contains(&number) {
+            self.hosts[node].disturbed = self.now;
+        }
         self.trace.add(Entry::Op, self.now.as_nanos(), node, number);
     }
 

@@ -16,6 +16,14 @@ pub(crate) enum Domain {
     Link = 2,
     /// When the operator gets round to something.
     Operator = 3,
+    /// How the state of a link changes.
+    Burst = 4,
+    /// Which old packets come back.
+    Replay = 5,
+    /// Whom a fault or a piece of work of a scenario is about.
+    Scenario = 6,
+    /// What a world that nobody described looks like.
+    Swarm = 7,
 }
 
 /// 32 bytes that belong to one consumer alone.
@@ -64,6 +72,22 @@ impl Draws {
     pub(crate) fn new(seed: u64, from: u32, to: u32, now: u64, nth: u32) -> Self {
         let link = u64::from(from) << 32 | u64::from(to);
         Self(derive_word(seed, Domain::Link, [link, now, u64::from(nth)]))
+    }
+
+    /// The same for what happens on the occasion of a packet but not to it.
+    pub(crate) fn other(seed: u64, from: u32, to: u32, now: u64, nth: u32) -> Self {
+        let link = u64::from(from) << 32 | u64::from(to);
+        Self(derive_word(
+            seed,
+            Domain::Replay,
+            [link, now, u64::from(nth)],
+        ))
+    }
+
+    /// The numbers that decide when a link changes its state next.
+    pub(crate) fn burst(seed: u64, from: u32, to: u32, since: u64) -> Self {
+        let link = u64::from(from) << 32 | u64::from(to);
+        Self(derive_word(seed, Domain::Burst, [link, since, 0]))
     }
 
     pub(crate) fn next(&mut self) -> u64 {

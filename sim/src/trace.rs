@@ -35,6 +35,8 @@ pub(crate) enum Entry {
     Event = 20,
     Done = 21,
     Wait = 22,
+    Answer = 23,
+    QueryEnded = 24,
 }
 
 #[derive(Debug, Clone)]

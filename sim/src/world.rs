@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serf_core::{CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool};
+use serf_core::{
+    Answer, CommandId, Event, Identity, Instant, Name, Node, Outcome, Params, ProfilePool,
+    QueryKey, QuerySummary,
+};
 
 use crate::builder::Builder;
-use crate::check::Truth;
-use crate::check::{Check, Observation, Views, What};
+use crate::check::{Check, Checks, Observation, Tally, Truth, Views, What};
+use crate::clusters::Clusters;
 use crate::event::Occurrence;
 use crate::failure::Failure;
+use crate::faults::Faults;
 use crate::host::{Host, State, Usage};
 use crate::network::Network;
 use crate::pool::Pool;
@@ -21,6 +25,9 @@ use crate::trace::{Trace, TraceHash};
 
 /// How often a condition that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How often checks look at the whole world.
+const CHECKS_LOOK: Duration = Duration::from_secs(5);
 
 /// Thousands of nodes under virtual time.
 ///
@@ -42,14 +49,21 @@ pub struct World {
     /// One copy of each member's profile for all nodes.
     pub(crate) profiles: ProfilePool,
     pub(crate) trace: Trace,
-    pub(crate) checks: Vec<Box<dyn Check>>,
+    /// Always there, but while they look.
+    pub(crate) checks: Option<Box<Checks>>,
+    next_look: Instant,
+    pub(crate) clusters: Clusters,
     pub(crate) failure: Option<Failure>,
     /// Whether anything has changed since views were last compared.
     pub(crate) views_changed: bool,
     /// Bytes of a stream that are handed to a node at once.
     pub(crate) stream_chunk: usize,
+    /// Nodes by addresses that are not those they were added with.
+    pub(crate) homes: HashMap<SocketAddr, usize, FixedState>,
+    /// When something last happened to the network as a whole.
+    pub(crate) network_disturbed: Instant,
     log: Option<Vec<Logged>>,
-    index_of: HashMap<Name, usize, FixedState>,
+    pub(crate) index_of: HashMap<Name, usize, FixedState>,
     occurrences: u64,
 }
 
@@ -82,10 +96,14 @@ impl World {
             pool: Pool::default(),
             profiles: ProfilePool::new(),
             trace: Trace::new(seed),
-            checks: Vec::new(),
+            checks: None,
+            next_look: Instant::ZERO + CHECKS_LOOK,
+            clusters: Clusters::default(),
             failure: None,
             views_changed: true,
             stream_chunk,
+            homes: HashMap::with_hasher(FixedState::with_seed(0)),
+            network_disturbed: Instant::ZERO,
             log: None,
             index_of: HashMap::with_hasher(FixedState::with_seed(0)),
             occurrences: 0,
@@ -161,6 +179,21 @@ impl World {
         (0..self.len()).filter(|node| self.state(*node) == State::Running)
     }
 
+    /// What has come back to a node's query so far.
+    pub fn answers(&self, node: usize, query: QueryKey) -> impl Iterator<Item = &Answer> {
+        let answers = self.hosts[node].answers.iter();
+        answers.filter_map(move |(key, answer)| (*key == query).then_some(answer))
+    }
+
+    /// What came back to a node's query in all, once it is over.
+    #[must_use]
+    pub fn query_summary(&self, node: usize, query: QueryKey) -> Option<QuerySummary> {
+        let mut ended = self.hosts[node].ended_queries.iter().rev();
+        ended
+            .find(|(key, _)| *key == query)
+            .map(|(_, summary)| *summary)
+    }
+
     /// How a command of a node ended, if it has.
     #[must_use]
     pub fn outcome(&self, node: usize, command: CommandId) -> Option<&Outcome> {
@@ -183,6 +216,12 @@ impl World {
             sum += host.usage;
             sum
         })
+    }
+
+    /// How often each fault really happened so far.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.network.faults
     }
 
     /// Every event of every node since [`World::log_events`] was called, in order.
@@ -223,12 +262,60 @@ impl World {
         self.hosts[node].leaving
     }
 
+    /// A number for what joins have connected with the node since it started.
+    pub(crate) fn cluster_of(&self, node: usize) -> u32 {
+        self.clusters.of(node)
+    }
+
+    /// True if the node has an address other than the one that it was added with: then it had to
+    /// claim its name anew, for which any incarnation will do.
+    pub(crate) fn has_moved(&self, node: usize) -> bool {
+        !self.homes.is_empty() && self.hosts[node].identity.addr != address(node)
+    }
+
+    /// The highest incarnation that a node has ever had.
+    pub(crate) fn highest_incarnation(&self, node: usize) -> u32 {
+        let host = &self.hosts[node];
+        let now = host.node.as_ref().map_or(0, |it| it.local().incarnation());
+        host.last_word.max(now)
+    }
+
+    /// Since when nothing has been done to any node or the network, provided that now nothing is
+    /// cut, no node is paused, slow or leaving, and the network is a fair one.
+    #[must_use]
+    pub fn quiet_since(&self) -> Option<Instant> {
+        if !self.network.is_fair(&self.params) {
+            return None;
+        }
+        let mut since = self.network_disturbed;
+        for host in &self.hosts {
+            if !matches!(host.state, State::Down | State::Left) && !host.is_healthy() {
+                return None;
+            }
+            since = since.max(host.disturbed);
+        }
+        Some(since)
+    }
+
     // Watching.
 
-    /// Adds a check, which sees everything from now on. It should be added before nodes start;
-    /// [`Builder::check`] is the usual way.
+    /// Adds a check, which sees everything from now on, in the place of one of the same name. It
+    /// should be added before nodes start; [`Builder::check`] is the usual way.
     pub fn check(&mut self, check: impl Check + 'static) {
-        self.checks.push(Box::new(check));
+        self.checks.get_or_insert_default().add(Box::new(check));
+    }
+
+    /// How often each check had something to judge so far, and what else it counted.
+    #[must_use]
+    pub fn tallies(&self) -> Vec<(&'static str, Tally)> {
+        let checks = self.checks.iter();
+        checks.flat_map(|checks| checks.tallies()).collect()
+    }
+
+    /// The check of this type, if it watches this world, for what it has found out.
+    #[must_use]
+    pub fn find_check<T: Check>(&self) -> Option<&T> {
+        self.checks.as_ref()?.find()
     }
 
     /// Keeps every event from now on for [`World::events`]; n nodes that join produce n² of them.
@@ -237,11 +324,6 @@ impl World {
     }
 
     pub(crate) fn observe(&mut self, node: usize, what: What<'_>) {
-        let seen = Observation {
-            at: self.now,
-            node,
-            what,
-        };
         if let (What::Event(event), Some(log)) = (what, &mut self.log) {
             log.push(Logged {
                 at: self.now,
@@ -249,18 +331,34 @@ impl World {
                 event: event.clone(),
             });
         }
-        for check in &mut self.checks {
-            if let Err(found) = check.observe(&seen)
-                && self.failure.is_none()
-            {
-                self.failure = Some(Failure {
-                    seed: self.seed,
-                    at: self.now,
-                    expected: check.name().to_owned(),
-                    found,
-                    trace: self.trace.hash(),
-                });
-            }
+        let Some(mut checks) = self.checks.take_if(|checks| checks.want(&what)) else {
+            return;
+        };
+        let seen = Observation {
+            at: self.now,
+            node,
+            what,
+            world: self,
+        };
+        let verdict = checks.observe(&seen);
+        self.checks = Some(checks);
+        self.note_verdict(verdict);
+    }
+
+    fn look(&mut self) {
+        self.next_look = self.now + CHECKS_LOOK;
+        if let Some(mut checks) = self.checks.take() {
+            let verdict = checks.look(self);
+            self.checks = Some(checks);
+            self.note_verdict(verdict);
+        }
+    }
+
+    fn note_verdict(&mut self, verdict: Result<(), (&'static str, String)>) {
+        if let Err((expected, found)) = verdict
+            && self.failure.is_none()
+        {
+            self.failure = Some(self.failure(expected, found));
         }
     }
 
@@ -303,20 +401,29 @@ impl World {
     /// When a check fails, or if `limit` passes first: then with the nodes that are wrong and the
     /// members that they are wrong about.
     pub fn run_until_converged(&mut self, limit: Duration) -> Result<Duration, Failure> {
+        if let Some(took) = self.try_to_converge(limit)? {
+            return Ok(took);
+        }
+        let views = self.views();
+        Err(self.failure(&format!("views agree within {limit:?}"), views.to_string()))
+    }
+
+    /// The same, but that it is no failure if `limit` passes first: then `None`.
+    ///
+    /// # Errors
+    /// When a check fails.
+    pub fn try_to_converge(&mut self, limit: Duration) -> Result<Option<Duration>, Failure> {
         self.views_changed = true;
         let start = self.now;
         loop {
             if std::mem::take(&mut self.views_changed) {
                 let truth = Truth::of(self);
                 if truth.numbers_match(self) && truth.judge(self).agree() {
-                    return Ok(self.now.since(start));
+                    return Ok(Some(self.now.since(start)));
                 }
             }
             if self.now.since(start) >= limit {
-                let views = self.views();
-                return Err(
-                    self.failure(&format!("views agree within {limit:?}"), views.to_string())
-                );
+                return Ok(None);
             }
             self.run_to((self.now + LOOK).min(start + limit))?;
         }
@@ -336,13 +443,20 @@ impl World {
 
     fn run_to(&mut self, end: Instant) -> Result<(), Failure> {
         while self.failure.is_none() {
-            let Some((at, occurrence)) = self.queue.pop_until(end.as_nanos()) else {
-                self.now = end;
-                return Ok(());
-            };
-            self.now = Instant::from_nanos(at);
-            self.occurrences += 1;
-            self.happen(occurrence);
+            let stop = end.min(self.next_look);
+            if let Some((at, occurrence)) = self.queue.pop_until(stop.as_nanos()) {
+                self.now = Instant::from_nanos(at);
+                self.occurrences += 1;
+                self.happen(occurrence);
+                continue;
+            }
+            self.now = stop;
+            if stop == self.next_look {
+                self.look();
+            }
+            if stop == end {
+                break;
+            }
         }
         // A world in which something is wrong stays that way.
         self.failure.clone().map_or(Ok(()), Err)
@@ -359,8 +473,27 @@ impl World {
         index
     }
 
+    /// The address of a node.
+    pub(crate) fn address_of(&self, node: usize) -> SocketAddr {
+        if self.homes.is_empty() {
+            return address(node);
+        }
+        self.hosts[node].identity.addr
+    }
+
     /// The node at an address.
     pub(crate) fn node_at(&self, addr: SocketAddr) -> Option<usize> {
+        if self.homes.is_empty() {
+            return self.first_node_at(addr);
+        }
+        let found = self.homes.get(&addr).copied();
+        found
+            .or_else(|| self.first_node_at(addr))
+            .filter(|node| self.hosts[*node].identity.addr == addr)
+    }
+
+    /// The node that was added with an address.
+    fn first_node_at(&self, addr: SocketAddr) -> Option<usize> {
         let IpAddr::V4(ip) = addr.ip().to_canonical() else {
             return None;
         };
@@ -372,6 +505,12 @@ impl World {
 /// 10.0.0.1.
 const FIRST_ADDRESS: u32 = 0x0a00_0001;
 const PORT: u16 = 7946;
+
+/// The address of the nth move: 11.0.0.1 and so on.
+pub(crate) fn new_home(nth: usize) -> SocketAddr {
+    let ip = Ipv4Addr::from_bits(FIRST_ADDRESS + (1 << 24) + nth as u32);
+    SocketAddr::new(ip.into(), PORT)
+}
 
 /// The address of a node.
 ///

@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use serf_core::{Config, Event, MemberEventKind, Outcome, Params, Status};
-use serf_sim::check::Incarnations;
 use serf_sim::{Cut, Failure, Latency, Op, State, Traffic, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A cluster whose nodes all know each other.
 fn converged(seed: u64, nodes: usize) -> Result<World, Failure> {
-    let mut world = World::builder(seed)
-        .nodes(nodes)
-        .check(Incarnations::default())
-        .build();
+    let mut world = World::builder(seed).nodes(nodes).build();
     world.join_all_through(0);
     world.run_until_converged(2 * MINUTE)?;
     Ok(world)
@@ -123,9 +119,10 @@ fn a_leave_is_seen_as_left_by_all() -> Result<(), Failure> {
         |world| world.holders(7, Status::Left) == 49 && world.state(7) == State::Left,
     )?;
     println!("the leave was seen and over after {took:?}");
-    assert_eq!(
-        world.outcome(7, command),
-        Some(&Outcome::Spread { complete: true })
+    let outcome = world.outcome(7, command);
+    assert!(
+        matches!(outcome, Some(Outcome::Spread { complete: true, .. })),
+        "{outcome:?}"
     );
     world.run_for(2 * MINUTE)?;
     assert_eq!(
@@ -148,7 +145,6 @@ fn five_per_cent_loss_fails_nobody() -> Result<(), Failure> {
             median: Duration::from_millis(2),
             sigma: 0.5,
         })
-        .check(Incarnations::default())
         .build();
     world.join_all_through(0);
     world.run_until_converged(2 * MINUTE)?;
@@ -238,7 +234,6 @@ fn a_storm_of_faults_ends_in_agreement() -> Result<(), Failure> {
             sigma: 1.0,
         })
         .stream_chunk(7)
-        .check(Incarnations::default())
         .build();
     world.join_all_through(0);
     let second = Duration::from_secs(1);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serf_sim::check::Incarnations;
 use serf_sim::{Cut, Failure, Latency, Link, Op, Ratio, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,7 +31,6 @@ fn storm(seed: u64) -> Result<(), Failure> {
             sigma: 1.0,
         })
         .stream_chunk(7)
-        .check(Incarnations::default())
         .build();
     world.join_all_through(0);
     plan(&mut world, seed);

@@ -245,7 +245,7 @@ pub async fn a_user_event_reaches_every_node_once<R: Runtime>() {
         assert_eq!(stats.event_time, LamportTime::new(3));
     }
     eventually::<R>("the events should leave the queue", async || {
-        nodes[1].stats().await.unwrap().queued_events == 0
+        nodes[1].stats().await.unwrap().queues.events.depth == 0
     })
     .await;
     for node in &nodes {
@@ -276,7 +276,7 @@ pub async fn a_replaying_join_is_told_old_user_events_and_a_plain_one_is_not<R: 
     let seeds = [old.advertise_addr().to_string()];
     // Nothing is left to be gossiped: a join alone can tell what was.
     eventually::<R>("the event should leave the queue", async || {
-        old.stats().await.unwrap().queued_events == 0
+        old.stats().await.unwrap().queues.events.depth == 0
     })
     .await;
     let joined = plain.join(&seeds).await.unwrap();

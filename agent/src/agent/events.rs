@@ -37,6 +37,8 @@ pub(super) async fn follow(agent: Arc<Agent>, mut events: Events) {
             event = events.next() => match event {
                 Some(Ok(event)) => {
                     log(&event);
+                    agent.note(&event);
+                    count(&agent, &event);
                     pipeline.push(event, now())
                 }
                 Some(Err(lagged)) => {
@@ -114,6 +116,26 @@ fn publish(agent: &Agent, events: Vec<AgentEvent>) {
         agent.handlers.push(&event);
         // Nobody may be listening.
         let _ = agent.events.send(event);
+    }
+}
+
+fn count(agent: &Agent, event: &Event) {
+    match event {
+        Event::Member(MemberEvent { kind, .. }) => agent.telemetry.count(match kind {
+            MemberEventKind::Join => "serf.member.join",
+            MemberEventKind::Leave => "serf.member.left",
+            MemberEventKind::Failed => "serf.member.failed",
+            MemberEventKind::Update => "serf.member.update",
+            MemberEventKind::Reap => "serf.member.reap",
+        }),
+        Event::User(event) => {
+            agent.telemetry.count("serf.events");
+            let name = &event.name;
+            agent
+                .telemetry
+                .count_one_of("serf.events.by_name", "name", name);
+        }
+        _ => {}
     }
 }
 

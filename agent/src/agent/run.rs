@@ -1,6 +1,5 @@
 //! The life of an agent, from its configuration to its exit code.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,42 +8,25 @@ use serf_tokio::Options;
 use tokio::net::TcpListener;
 
 use super::signals::{Caught, Signals};
-use super::{Agent, EVENTS_KEPT, events, join};
-use crate::config::{RawConfig, Settings};
+use super::source::{Source, host_name};
+use super::{Agent, EVENTS_KEPT, events, join, supervisor};
+use crate::config::{Settings, interfaces};
 use crate::handler::Handlers;
-use crate::log::Log;
+use crate::log::{Format, Log};
 use crate::rpc::server;
+use crate::syslog::Syslog;
+use crate::telemetry::{self, Sinks};
+use crate::{discovery, http};
 
 /// How long a leave may take that a signal asked for.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
-
-/// Where the configuration comes from; read again on SIGHUP.
-#[derive(Debug, Clone)]
-pub(crate) struct Source {
-    /// Files and directories, in the order of the command line.
-    pub(crate) paths: Vec<PathBuf>,
-    /// What the flags say; they come last.
-    pub(crate) flags: RawConfig,
-}
-
-impl Source {
-    fn read(&self) -> Result<Settings, String> {
-        let mut raw = RawConfig::default();
-        for path in &self.paths {
-            raw = raw.merge(RawConfig::from_path(path).map_err(|error| error.to_string())?);
-        }
-        let raw = raw.merge(self.flags.clone());
-        let host = gethostname::gethostname();
-        Settings::new(raw, &host.to_string_lossy()).map_err(|error| error.to_string())
-    }
-}
 
 /// Runs an agent until it leaves, is told to end, or cannot start.
 pub(crate) async fn run(source: Source) -> ExitCode {
     match start(&source).await {
         Ok(started) => started.serve(&source).await,
         Err(text) => {
-            status(&text);
+            crate::cli::fail(format_args!("==> {text}"));
             ExitCode::FAILURE
         }
     }
@@ -52,26 +34,41 @@ pub(crate) async fn run(source: Source) -> ExitCode {
 
 struct Started {
     agent: Arc<Agent>,
+    console: Console,
     settings: Settings,
     signals: Signals,
 }
 
 async fn start(source: &Source) -> Result<Started, String> {
     let settings = source.read()?;
+    let console = Console(settings.log_format);
     for warning in &settings.warnings {
-        status(warning);
+        console.status(warning);
     }
-    let log = Log::new(settings.log_level);
+    let syslog = settings.syslog.map(Syslog::connect).transpose();
+    let syslog = syslog.map_err(|error| format!("Syslog setup failed: {error}"))?;
+    let bind = bind_addr(&settings)?;
+    if let Some(name) = &settings.interface {
+        let ip = bind.rsplit_once(':').map_or(bind.as_str(), |(ip, _)| ip);
+        console.status(&format!("Using interface '{name}' address '{ip}'"));
+    }
+    let log = Log::new(settings.log_level, settings.log_format, syslog);
     log.install();
 
-    status("Starting Serf agent...");
+    console.status("Starting Serf agent...");
     let mut options = Options::new(&settings.node_name)
-        .bind(&settings.bind)
+        .bind(&bind)
         .config(settings.protocol.clone())
         .tags(settings.tags.clone())
         .event_capacity(EVENTS_KEPT);
     if let Some(advertise) = &settings.advertise {
-        options = options.advertise(advertise);
+        options = options.advertise(resolve(advertise).await?);
+    }
+    if let Some(path) = &settings.tags_file {
+        let (count, path) = (settings.tags.len(), path.display());
+        if count > 0 {
+            tracing::info!(target: "agent", "Restored {count} tag(s) from {path}");
+        }
     }
     tracing::info!(target: "agent", "Serf agent starting");
     let handle = serf_tokio::bind(options)
@@ -79,39 +76,65 @@ async fn start(source: &Source) -> Result<Started, String> {
         .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
     let node_events = handle.events();
     let handlers = Handlers::new(settings.event_handlers.clone());
-    let agent = Agent::new(handle, log, handlers, settings.rpc_auth.clone());
-    let agent = Arc::new(agent);
+    let (token, tags_file) = (settings.rpc_auth.clone(), settings.tags_file.clone());
+    let agent = Arc::new(Agent::new(handle, log, handlers, token, tags_file));
     tokio::spawn(events::follow(Arc::clone(&agent), node_events));
     let running = Arc::clone(&agent);
-    tokio::spawn(async move { running.handlers.run(running.handle.clone()).await });
+    tokio::spawn(async move {
+        running
+            .handlers
+            .run(&running.telemetry, running.handle.clone())
+            .await
+    });
+    if settings.statsd_addr.is_some() || settings.statsite_addr.is_some() {
+        let sinks = Sinks {
+            statsd: settings.statsd_addr.clone(),
+            statsite: settings.statsite_addr.clone(),
+            host: host_name(),
+        };
+        tokio::spawn(telemetry::push(Arc::clone(&agent), sinks));
+    }
+    if let Some(discover) = settings.discover.clone() {
+        discovery::start(Arc::clone(&agent), discover, settings.replay_on_join)
+            .map_err(|error| format!("Error starting mDNS listener: {error}"))?;
+    }
 
-    status("Starting Serf agent RPC...");
+    console.status("Starting Serf agent RPC...");
     let rpc_addr = listen_addr(&settings.rpc_addr);
     let listener = TcpListener::bind(&rpc_addr)
         .await
         .map_err(|error| format!("Error starting RPC listener: listen tcp {rpc_addr}: {error}"))?;
     let rpc_addr = shown_addr(&settings.rpc_addr, &listener);
     tokio::spawn(server::serve(listener, Arc::clone(&agent)));
+    if let Some(addr) = &settings.http_addr {
+        let listener = TcpListener::bind(listen_addr(addr)).await;
+        let listener = listener
+            .map_err(|error| format!("Error starting HTTP listener: listen tcp {addr}: {error}"))?;
+        tracing::info!(target: "agent", "HTTP listener at {}", shown_addr(addr, &listener));
+        tokio::spawn(http::serve(listener, Arc::clone(&agent)));
+    }
 
-    status("Serf agent running!");
-    describe(&settings, &agent, &rpc_addr);
+    console.status("Serf agent running!");
+    console.describe(&settings, &agent, &rpc_addr);
     if !settings.start_join.is_empty() {
         let replay = settings.replay_on_join;
-        status(&format!("Joining cluster...(replay: {replay})"));
+        console.status(&format!("Joining cluster...(replay: {replay})"));
         let joined = agent.join(&settings.start_join, replay).await;
         let joined = joined.map_err(|error| join::describe(&error))?;
         let count = joined.contacted.len();
-        info(&format!(
+        console.info(&format!(
             "Join completed. Synced with {count} initial agents"
         ));
     }
     // From here on signals mean what they mean to an agent; before, they simply end it.
     let signals = Signals::new().map_err(|error| format!("Cannot catch signals: {error}"))?;
-    line("");
-    status("Log data will now stream in as it occurs:\n");
+    console.line("");
+    console.status("Log data will now stream in as it occurs:\n");
     agent.log.release();
+    supervisor::ready();
     Ok(Started {
         agent,
+        console,
         settings,
         signals,
     })
@@ -140,28 +163,34 @@ impl Started {
                 // It lost its name to another node, or its runtime ended.
                 () = agent.stopped_by_itself() => return self.end(ExitCode::SUCCESS).await,
             };
-            status(&format!("Caught signal: {}", caught.name()));
+            self.console
+                .status(&format!("Caught signal: {}", caught.name()));
             let graceful = match caught {
                 Caught::Interrupt => !self.settings.skip_leave_on_interrupt,
                 Caught::Terminate => self.settings.leave_on_terminate,
                 Caught::Hangup => {
-                    self.reload(source).await;
+                    supervisor::reloading();
+                    self.reload(source);
+                    supervisor::ready();
                     continue;
                 }
                 Caught::User1 => {
-                    tracing::warn!(target: "agent", "dumping telemetry is not supported yet");
+                    if let Ok(readings) = agent.readings().await {
+                        eprint!("{}", telemetry::dump(&readings));
+                    }
                     continue;
                 }
             };
             if !graceful {
                 return self.end(ExitCode::FAILURE).await;
             }
-            status("Gracefully shutting down agent...");
+            supervisor::stopping();
+            self.console.status("Gracefully shutting down agent...");
             let code = tokio::select! {
                 left = agent.leave() => match left {
                     Ok(_) => ExitCode::SUCCESS,
                     Err(error) => {
-                        status(&format!("Error: {error}"));
+                        self.console.status(&format!("Error: {error}"));
                         ExitCode::FAILURE
                     }
                 },
@@ -173,6 +202,7 @@ impl Started {
     }
 
     async fn end(&self, code: ExitCode) -> ExitCode {
+        supervisor::stopping();
         tracing::info!(target: "agent", "requesting serf shutdown");
         self.agent.handle.shutdown().await;
         tracing::info!(target: "agent", "shutdown complete");
@@ -181,17 +211,18 @@ impl Started {
 
     /// Applies what can be changed while running: log level, event handlers, tags, what signals
     /// do.
-    async fn reload(&mut self, source: &Source) {
-        status("Reloading configuration...");
+    fn reload(&mut self, source: &Source) {
+        self.console.status("Reloading configuration...");
         let new = match source.read() {
             Ok(new) => new,
             Err(text) => {
-                status(&format!("Failed to reload configs: {text}"));
+                self.console
+                    .status(&format!("Failed to reload configs: {text}"));
                 return;
             }
         };
         for warning in &new.warnings {
-            status(warning);
+            self.console.status(warning);
         }
         self.agent.log.set_level(new.log_level);
         self.settings.log_level = new.log_level;
@@ -201,36 +232,73 @@ impl Started {
         let agent = Arc::clone(&self.agent);
         // In the background: spreading takes its time, and signals must not wait for it.
         tokio::spawn(async move {
-            let _changing = agent.tags.lock().await;
-            match agent.handle.local().await {
-                Ok(local) if local.tags() == new.tags => {}
-                Ok(_) => {
-                    if let Err(error) = agent.handle.set_tags(new.tags).await {
-                        tracing::error!(target: "agent", "Failed to update tags: {error}");
-                    }
-                }
-                Err(stopped) => {
-                    tracing::error!(target: "agent", "Failed to update tags: {stopped}")
-                }
+            if let Err(error) = agent.replace_tags(new.tags).await {
+                tracing::error!(target: "agent", "Failed to update tags: {error}");
             }
         });
     }
 }
 
-fn describe(settings: &Settings, agent: &Agent, rpc_addr: &str) {
-    let detail = |label: &str, value: &str| info(&format!("{label:>27}: {value}"));
-    let handle = &agent.handle;
-    detail("Node name", &format!("'{}'", settings.node_name));
-    detail("Bind addr", &format!("'{}'", handle.bind_addr()));
-    if settings.advertise.is_some() {
-        // Never aligned with the others, and scripts may look for it so.
-        info(&format!("Advertise addr: '{}'", handle.advertise_addr()));
+/// The address to bind, which may be that of an interface.
+pub(super) fn bind_addr(settings: &Settings) -> Result<String, String> {
+    if settings.interface.is_none() {
+        return Ok(settings.bind.clone());
     }
-    detail("RPC addr", &format!("'{rpc_addr}'"));
-    detail("Encrypted", "false");
-    detail("Snapshot", "false");
-    detail("Profile", &settings.profile);
-    detail("Message Compression Enabled", "false");
+    let found = interfaces().map_err(|error| format!("Invalid network interface: {error}"))?;
+    settings.bind_on(&found).map_err(|error| error.to_string())
+}
+
+/// The first address of `host:port`.
+async fn resolve(addr: &str) -> Result<String, String> {
+    let mut found = tokio::net::lookup_host(addr)
+        .await
+        .map_err(|error| format!("Invalid advertise address: '{addr}': {error}"))?;
+    match found.next() {
+        Some(found) => Ok(found.to_string()),
+        None => Err(format!("Invalid advertise address: '{addr}' has none")),
+    }
+}
+
+/// Where the agent tells how it starts and ends. Standard output, unless that is for structured
+/// lines only.
+#[derive(Debug, Clone, Copy)]
+struct Console(Format);
+
+impl Console {
+    fn status(self, text: &str) {
+        self.line(&format!("==> {text}"));
+    }
+
+    fn info(self, text: &str) {
+        self.line(&format!("    {text}"));
+    }
+
+    fn line(self, text: &str) {
+        match self.0 {
+            Format::Text => crate::cli::say(text),
+            Format::Json => crate::cli::complain(text),
+        }
+    }
+
+    fn describe(self, settings: &Settings, agent: &Agent, rpc_addr: &str) {
+        let detail = |label: &str, value: &str| self.info(&format!("{label:>27}: {value}"));
+        let handle = &agent.handle;
+        detail("Node name", &format!("'{}'", settings.node_name));
+        detail("Bind addr", &format!("'{}'", handle.bind_addr()));
+        if settings.advertise.is_some() {
+            // Never aligned with the others, and scripts may look for it so.
+            let advertised = handle.advertise_addr();
+            self.info(&format!("Advertise addr: '{advertised}'"));
+        }
+        detail("RPC addr", &format!("'{rpc_addr}'"));
+        detail("Encrypted", "false");
+        detail("Snapshot", "false");
+        detail("Profile", &settings.profile);
+        detail("Message Compression Enabled", "false");
+        if let Some(discover) = &settings.discover {
+            detail("mDNS cluster", &discover.cluster);
+        }
+    }
 }
 
 /// The address of the RPC listener as the operator wrote it, except that port 0 stands for the
@@ -248,16 +316,4 @@ fn listen_addr(text: &str) -> String {
         Some(port) => format!("0.0.0.0:{port}"),
         None => text.to_owned(),
     }
-}
-
-fn status(text: &str) {
-    line(&format!("==> {text}"));
-}
-
-fn info(text: &str) {
-    line(&format!("    {text}"));
-}
-
-fn line(text: &str) {
-    crate::cli::say(text);
 }

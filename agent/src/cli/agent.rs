@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::{complain, say};
 use super::remote::tag;
 use super::{Failure, Run};
 use crate::agent::{Source, run};
@@ -65,9 +66,39 @@ pub(super) struct Agent {
     /// Address of the RPC listener [default: 127.0.0.1:7373]
     #[arg(long, value_name = "ADDR")]
     rpc_addr: Option<String>,
+    /// Address for metrics (/metrics) and health (/healthz) over HTTP [default: none]
+    #[arg(long, value_name = "ADDR")]
+    http_addr: Option<String>,
+    /// How log lines are printed: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Also log to the system's logger
+    #[arg(long)]
+    syslog: bool,
+    /// Network interface to bind to, and for -discover; with -bind it must have that address
+    #[arg(long, value_name = "NAME")]
+    iface: Option<String>,
+    /// Find and join the members with the same cluster name on the local network, by mDNS
+    #[arg(long, value_name = "CLUSTER")]
+    discover: Option<String>,
+    /// Network interface for -discover [default: that of -iface, or all]
+    #[arg(long, value_name = "NAME")]
+    mdns_iface: Option<String>,
+    /// Do not discover over IPv4
+    #[arg(long)]
+    mdns_disable_ipv4: bool,
+    /// Do not discover over IPv6
+    #[arg(long)]
+    mdns_disable_ipv6: bool,
+    /// File in which tags are kept that are changed while the agent runs; excludes -tag
+    #[arg(long, value_name = "FILE")]
+    tags_file: Option<String>,
     /// Do not compress messages (they never are)
     #[arg(long)]
     disable_compression: bool,
+    /// Only check the configuration and print all of it as JSON, defaults included
+    #[arg(long)]
+    check_config: bool,
     #[command(flatten)]
     later: Later,
     /// Ignored
@@ -79,16 +110,6 @@ pub(super) struct Agent {
 #[derive(Debug, clap::Args)]
 struct Later {
     #[arg(long, hide = true)]
-    iface: Option<String>,
-    #[arg(long, hide = true)]
-    discover: Option<String>,
-    #[arg(long, hide = true)]
-    mdns_iface: Option<String>,
-    #[arg(long, hide = true)]
-    mdns_disable_ipv4: bool,
-    #[arg(long, hide = true)]
-    mdns_disable_ipv6: bool,
-    #[arg(long, hide = true)]
     encrypt: Option<String>,
     #[arg(long, hide = true)]
     keyring_file: Option<String>,
@@ -96,10 +117,6 @@ struct Later {
     rejoin: bool,
     #[arg(long, hide = true)]
     snapshot: Option<String>,
-    #[arg(long, hide = true)]
-    tags_file: Option<String>,
-    #[arg(long, hide = true)]
-    syslog: bool,
 }
 
 impl Run for Agent {
@@ -117,11 +134,11 @@ impl Run for Agent {
             node_name: self.node.unwrap_or_default(),
             role: self.role.unwrap_or_default(),
             tags,
-            tags_file: self.later.tags_file.unwrap_or_default(),
+            tags_file: self.tags_file.unwrap_or_default(),
             bind: self.bind.unwrap_or_default(),
-            interface: self.later.iface.unwrap_or_default(),
+            interface: self.iface.unwrap_or_default(),
             advertise: self.advertise.unwrap_or_default(),
-            discover: self.later.discover.unwrap_or_default(),
+            discover: self.discover.unwrap_or_default(),
             encrypt_key: self.later.encrypt.unwrap_or_default(),
             keyring_file: self.later.keyring_file.unwrap_or_default(),
             log_level: self.log_level.unwrap_or_default(),
@@ -132,21 +149,31 @@ impl Run for Agent {
             start_join: self.join,
             replay_on_join: self.replay,
             snapshot_path: self.later.snapshot.unwrap_or_default(),
-            enable_syslog: self.later.syslog,
+            enable_syslog: self.syslog,
             retry_join: self.retry_join,
             retry_max_attempts: self.retry_max.unwrap_or_default(),
             retry_interval: self.retry_interval.unwrap_or_default(),
             rejoin_after_leave: self.later.rejoin,
             broadcast_timeout: self.broadcast_timeout.unwrap_or_default(),
+            http_addr: self.http_addr.unwrap_or_default(),
+            log_format: self.log_format.unwrap_or_default(),
             ..RawConfig::default()
         };
-        flags.mdns.interface = self.later.mdns_iface.unwrap_or_default();
-        flags.mdns.disable_ipv4 = self.later.mdns_disable_ipv4;
-        flags.mdns.disable_ipv6 = self.later.mdns_disable_ipv6;
+        flags.mdns.interface = self.mdns_iface.unwrap_or_default();
+        flags.mdns.disable_ipv4 = self.mdns_disable_ipv4;
+        flags.mdns.disable_ipv6 = self.mdns_disable_ipv6;
         let source = Source {
             paths: self.config_file,
             flags,
         };
+        if self.check_config {
+            let checked = source.check().map_err(Failure::Message)?;
+            for warning in checked.warnings {
+                complain(warning);
+            }
+            say(checked.effective);
+            return Ok(ExitCode::SUCCESS);
+        }
         Ok(run(source).await)
     }
 }

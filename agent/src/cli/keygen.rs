@@ -18,6 +18,8 @@ pub(super) struct Keygen {
 }
 
 impl Run for Keygen {
+    const IGNORES_ARGUMENTS: bool = true;
+
     async fn run(self) -> Result<ExitCode, Failure> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| format!("Error reading random data: {error}"))?;

@@ -50,6 +50,9 @@ pub(super) struct Members {
     tag: Vec<String>,
     #[command(flatten)]
     remote: Remote,
+    /// Ignored
+    #[arg(hide = true)]
+    rest: Vec<String>,
 }
 
 #[derive(Serialize)]

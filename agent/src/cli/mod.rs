@@ -15,16 +15,19 @@ mod remote;
 mod rtt;
 mod tags;
 mod version;
+mod why;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use output::complain;
-pub(crate) use output::say;
+pub(crate) use output::{complain, fail, say};
 
 /// One command of the command line.
 pub(crate) trait Run: CommandFactory + FromArgMatches {
+    /// Whether it takes no notice of its arguments, whatever they are.
+    const IGNORES_ARGUMENTS: bool = false;
+
     /// Carries it out. `Err` is printed and means exit code 1.
     fn run(self) -> impl Future<Output = Result<ExitCode, Failure>>;
 }
@@ -80,6 +83,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<rtt::Rtt>("rtt", "Estimates the round-trip time between two members"),
     Entry::of::<tags::Tags>("tags", "Changes the tags of a running agent"),
     Entry::of::<version::Version>("version", "Prints the version"),
+    Entry::of::<why::Why>("why", "Tells what happened to a member, and why"),
 ];
 
 /// Runs the command line. The arguments are those after the program's name.
@@ -116,6 +120,7 @@ pub fn run(args: &[String]) -> ExitCode {
 }
 
 fn main<C: Run>(args: &[String]) -> ExitCode {
+    let args = if C::IGNORES_ARGUMENTS { &[] } else { args };
     let parsed = flags::parse(C::command(), args).and_then(|matches| {
         C::from_arg_matches(&matches).map_err(|error| flags::FlagError::Invalid(error.to_string()))
     });
@@ -134,7 +139,7 @@ fn main<C: Run>(args: &[String]) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            say(format_args!("Error starting: {error}"));
+            fail(format_args!("Error starting: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -144,18 +149,34 @@ fn main<C: Run>(args: &[String]) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Failure::Message(text)) => {
-            say(text);
+            fail(text);
             ExitCode::FAILURE
         }
         Err(Failure::Usage(text)) => {
             if !text.is_empty() {
-                say(text);
+                fail(text);
                 say("");
             }
             say(help(C::command()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The whole command line, for those who make manual pages or completions of it.
+#[must_use]
+pub fn describe() -> clap::Command {
+    let commands = COMMANDS.iter().map(|entry| {
+        let command = (entry.describe)().name(entry.name);
+        let long = command.get_about().cloned().unwrap_or_default();
+        let command = command.about(entry.about).long_about(long);
+        command.disable_help_flag(true)
+    });
+    clap::Command::new("serf")
+        .about("Cluster membership, failure detection and events by gossip")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .subcommands(commands)
 }
 
 fn help(command: clap::Command) -> String {

@@ -15,6 +15,30 @@ pub(crate) fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Says why something failed: on standard output, where scripts of old look for it, and on
+/// standard error, where others expect it; once if both are the same.
+pub(crate) fn fail(text: impl Display) {
+    say(&text);
+    if !outputs_are_one() {
+        complain(text);
+    }
+}
+
+#[cfg(unix)]
+fn outputs_are_one() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    };
+    identity("/dev/stdout") == identity("/dev/stderr")
+}
+
+#[cfg(not(unix))]
+fn outputs_are_one() -> bool {
+    false
+}
+
 /// How structured output is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {

@@ -17,6 +17,8 @@ pub(super) struct Version {
 }
 
 impl Run for Version {
+    const IGNORES_ARGUMENTS: bool = true;
+
     async fn run(self) -> Result<ExitCode, Failure> {
         say(env!("CARGO_PKG_VERSION"));
         say(format_args!(

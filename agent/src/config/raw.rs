@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::GoDuration;
 
@@ -42,7 +42,7 @@ impl Merge for BTreeMap<String, String> {
 macro_rules! config {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
@@ -137,7 +137,7 @@ config! {
         retry_interval: GoDuration,
         /// Rejoin after a leave.
         rejoin_after_leave: bool,
-        /// Never had an effect.
+        /// Without effect, as in the reference system.
         enable_compression: bool,
         /// Address of a statsite server.
         statsite_addr: String,
@@ -151,12 +151,16 @@ config! {
         user_event_size_limit: i64,
         /// Longest wait for a message to have been spread.
         broadcast_timeout: GoDuration,
-        /// Never had an effect.
+        /// Without effect, as in the reference system.
         disable_coordinates: bool,
-        /// Never had an effect.
+        /// Without effect, as in the reference system.
         validate_node_names: bool,
         /// Details of mDNS.
         mdns: Mdns,
+        /// Address for metrics and health over HTTP. Ours: the reference system has no such key.
+        http_addr: String,
+        /// How log lines are printed: text or json. Ours, too.
+        log_format: String,
     }
 }
 

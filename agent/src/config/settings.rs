@@ -1,33 +1,36 @@
 //! Checked configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serf_core::{Config, Tags, Versions};
 
-use super::RawConfig;
-use crate::handler::{EventScript, InvalidScript};
-use crate::log::{Level, UnknownLevel};
+use super::address::{Interface, on_interface, with_port};
+use super::{InvalidConfig, RawConfig};
+use crate::handler::EventScript;
+use crate::log::{Format, Level, UnknownLevel};
+use crate::syslog::Facility;
 
 /// Keys whose features do not exist yet. Taking them in silence would be worse than refusing.
-const NOT_SUPPORTED_YET: &[&str] = &[
-    "tags_file",
-    "interface",
-    "discover",
-    "encrypt_key",
-    "keyring_file",
-    "snapshot_path",
-    "enable_syslog",
-    "syslog_facility",
-    "rejoin_after_leave",
-    "statsite_addr",
-    "statsd_addr",
-    "query_response_size_limit",
-    "query_size_limit",
-    "mdns",
+const NOT_SUPPORTED_YET: &[&str] = &["encrypt_key", "keyring_file", "snapshot_path"];
+
+/// Keys that can be set and change nothing.
+const WITHOUT_EFFECT: &[&str] = &[
+    "enable_compression",
+    "disable_coordinates",
+    "validate_node_names",
 ];
 
 /// The shortest broadcast timeout and retry interval.
-const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The longest duration for anything: the protocol measures no longer ones.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The most bytes that a user event, a query or a response can be allowed to have.
+const MAX_SIZE: usize = 9216;
 
 /// What an agent runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +51,24 @@ pub struct Settings {
     pub rpc_addr: String,
     /// Token that RPC clients must show; empty for none.
     pub rpc_auth: String,
+    /// Address for metrics and health over HTTP.
+    pub http_addr: Option<String>,
     /// Lowest level of printed log lines.
     pub log_level: Level,
+    /// How log lines are printed.
+    pub log_format: Format,
+    /// Also log to syslog, as this facility.
+    pub syslog: Option<Facility>,
+    /// Where to send metrics as statsd takes them.
+    pub statsd_addr: Option<String>,
+    /// Where to send metrics as statsite takes them.
+    pub statsite_addr: Option<String>,
+    /// Where tags are kept that are set while the agent runs.
+    pub tags_file: Option<PathBuf>,
+    /// The network interface to bind to: see [`Settings::bind_on`].
+    pub interface: Option<String>,
+    /// Finding others by multicast.
+    pub discover: Option<Discover>,
     /// Addresses to join at the start, or fail.
     pub start_join: Vec<String>,
     /// What to join in the background.
@@ -77,35 +96,17 @@ pub struct Join {
     pub max_retries: Option<u64>,
 }
 
-/// A configuration that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidConfig {
-    /// A feature that does not exist yet.
-    #[error("'{0}' is not supported yet")]
-    NotSupportedYet(&'static str),
-    /// Another profile.
-    #[error("Unknown profile: {0} (accepted are lan, wan and local)")]
-    Profile(String),
-    /// Another level.
-    #[error("Invalid log level: {0}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]")]
-    LogLevel(String),
-    /// Another protocol version.
-    #[error("Protocol version '{0}' is not supported yet: this agent speaks version {1}")]
-    Protocol(i64, u8),
-    /// An event handler that makes no sense.
-    #[error(transparent)]
-    EventHandler(#[from] InvalidScript),
-    /// A size that no user event can have.
-    #[error("Invalid user_event_size_limit: {0} (accepted are 1 to 9216 bytes)")]
-    UserEventSizeLimit(i64),
-    /// No address.
-    #[error("Invalid {what} address: '{text}' (accepted are ip, ip:port, [v6] and [v6]:port)")]
-    Address {
-        /// Which.
-        what: &'static str,
-        /// As given.
-        text: String,
-    },
+/// Finding members on the local network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discover {
+    /// Who shares this name, joins.
+    pub cluster: String,
+    /// The network interface to use; all, if none is given.
+    pub interface: Option<String>,
+    /// Over IPv4.
+    pub ipv4: bool,
+    /// Over IPv6.
+    pub ipv6: bool,
 }
 
 impl Settings {
@@ -115,24 +116,21 @@ impl Settings {
     /// # Errors
     /// As [`InvalidConfig`].
     pub fn new(raw: RawConfig, host_name: &str) -> Result<Self, InvalidConfig> {
-        if let Some(key) = NOT_SUPPORTED_YET
-            .iter()
-            .find(|key| raw.set_keys().contains(key))
-        {
-            return Err(InvalidConfig::NotSupportedYet(key));
-        }
+        let mut warnings = Vec::new();
+        exclude_each_other(&raw)?;
+        wait_for_features(&raw, &mut warnings)?;
+        let discover = discover(&raw, &mut warnings)?;
+        let raw = raw.with_defaults(host_name);
         let newest = Versions::CURRENT.delegate_cur;
-        if raw.protocol > 0 && raw.protocol != i64::from(newest) {
+        if raw.protocol != i64::from(newest) {
             return Err(InvalidConfig::Protocol(raw.protocol, newest));
         }
-        let mut warnings = Vec::new();
         let mut tags = raw.tags;
         if !raw.role.is_empty() {
             warnings.push("Deprecation warning: 'Role' has been replaced with 'Tags'".to_owned());
             tags.insert("role".to_owned(), raw.role);
         }
-        let mut at_least = |name: &str, value: Duration, default: Duration| match value {
-            Duration::ZERO => default,
+        let mut at_least = |name: &str, value: Duration| match value {
             value if value < SHORTEST => {
                 warnings.push(format!("Warning: '{name}' is too low. Setting to 1s"));
                 SHORTEST
@@ -141,61 +139,71 @@ impl Settings {
         };
         let retry_join = Join {
             addrs: raw.retry_join,
-            interval: at_least(
-                "RetryInterval",
-                raw.retry_interval.0,
-                Duration::from_secs(30),
-            ),
+            interval: at_least("RetryInterval", raw.retry_interval.0),
             max_retries: u64::try_from(raw.retry_max_attempts)
                 .ok()
                 .filter(|max| *max > 0),
         };
-        let profile = or(raw.profile, "lan");
-        let mut protocol = match profile.as_str() {
+        let mut protocol = match raw.profile.as_str() {
             "lan" => Config::lan(),
             "wan" => Config::wan(),
             "local" => Config::local(),
-            _ => return Err(InvalidConfig::Profile(profile)),
+            _ => return Err(InvalidConfig::Profile(raw.profile)),
         };
-        protocol.broadcast_timeout = at_least(
-            "BroadcastTimeout",
-            raw.broadcast_timeout.0,
-            protocol.broadcast_timeout,
-        );
-        for (given, setting) in [
-            (raw.reconnect_interval, &mut protocol.reconnect_interval),
-            (raw.reconnect_timeout, &mut protocol.reconnect_timeout),
-            (raw.tombstone_timeout, &mut protocol.tombstone_timeout),
+        protocol.broadcast_timeout = at_least("BroadcastTimeout", raw.broadcast_timeout.0);
+        for (key, given) in [
+            ("broadcast_timeout", raw.broadcast_timeout),
+            ("retry_interval", raw.retry_interval),
+            ("reconnect_interval", raw.reconnect_interval),
+            ("reconnect_timeout", raw.reconnect_timeout),
+            ("tombstone_timeout", raw.tombstone_timeout),
         ] {
-            if given.0 > Duration::ZERO {
-                *setting = given.0;
+            if given.0 > LONGEST {
+                return Err(InvalidConfig::Duration { key, value: given });
             }
         }
-        if raw.user_event_size_limit != 0 {
-            protocol.user_event_size_limit = usize::try_from(raw.user_event_size_limit)
-                .ok()
-                .filter(|limit| *limit <= 9216)
-                .ok_or(InvalidConfig::UserEventSizeLimit(raw.user_event_size_limit))?;
-        }
+        protocol.reconnect_interval = raw.reconnect_interval.0;
+        protocol.reconnect_timeout = raw.reconnect_timeout.0;
+        protocol.tombstone_timeout = raw.tombstone_timeout.0;
+        protocol.user_event_size_limit = size("user_event_size_limit", raw.user_event_size_limit)?;
+        size("query_size_limit", raw.query_size_limit)?;
+        size("query_response_size_limit", raw.query_response_size_limit)?;
         let mut event_handlers = Vec::new();
         for handler in &raw.event_handlers {
             event_handlers.extend(EventScript::parse(handler)?);
         }
-        let advertise = (!raw.advertise.is_empty())
-            .then(|| with_port("advertise", &raw.advertise))
+        let advertise = given(raw.advertise)
+            .map(|text| with_port("advertise", &text))
             .transpose()?;
+        let facility: Facility = raw
+            .syslog_facility
+            .parse()
+            .map_err(|()| InvalidConfig::SyslogFacility(raw.syslog_facility.clone()))?;
         Ok(Self {
-            node_name: or(raw.node_name, host_name),
+            node_name: raw.node_name,
             tags,
-            bind: with_port("bind", &or(raw.bind, "0.0.0.0"))?,
+            bind: with_port("bind", &raw.bind)?,
             advertise,
-            profile,
+            profile: raw.profile,
             protocol,
-            rpc_addr: or(raw.rpc_addr, "127.0.0.1:7373"),
+            rpc_addr: raw.rpc_addr,
             rpc_auth: raw.rpc_auth,
-            log_level: or(raw.log_level, "INFO")
+            http_addr: given(raw.http_addr),
+            log_level: raw
+                .log_level
                 .parse()
                 .map_err(|UnknownLevel(text)| InvalidConfig::LogLevel(text))?,
+            log_format: match raw.log_format.as_str() {
+                "text" => Format::Text,
+                "json" => Format::Json,
+                _ => return Err(InvalidConfig::LogFormat(raw.log_format)),
+            },
+            syslog: raw.enable_syslog.then_some(facility),
+            statsd_addr: given(raw.statsd_addr),
+            statsite_addr: given(raw.statsite_addr),
+            tags_file: given(raw.tags_file).map(PathBuf::from),
+            interface: given(raw.interface),
+            discover,
             start_join: raw.start_join,
             retry_join,
             replay_on_join: raw.replay_on_join,
@@ -205,34 +213,114 @@ impl Settings {
             warnings,
         })
     }
-}
 
-fn or(value: String, default: &str) -> String {
-    if value.is_empty() {
-        default.to_owned()
-    } else {
-        value
+    /// The address to bind, once it is known which addresses the interfaces of this machine have.
+    ///
+    /// # Errors
+    /// There is no such interface, or it does not have the address.
+    pub fn bind_on(&self, interfaces: &[Interface]) -> Result<String, InvalidConfig> {
+        match &self.interface {
+            Some(name) => on_interface(&self.bind, name, interfaces),
+            None => Ok(self.bind.clone()),
+        }
     }
 }
 
-/// Adds the usual port to an address that has none.
-fn with_port(what: &'static str, text: &str) -> Result<String, InvalidConfig> {
-    let invalid = || InvalidConfig::Address {
-        what,
-        text: text.to_owned(),
-    };
-    let (host, port) = match text.rsplit_once(':') {
-        _ if text.ends_with(']') => (text, None),
-        Some((host, port)) if host.starts_with('[') == host.ends_with(']') => (host, Some(port)),
-        Some(_) => return Err(invalid()),
-        None => (text, None),
-    };
-    // An IPv6 address needs brackets, as its parts look like ports.
-    if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
-        return Err(invalid());
+fn exclude_each_other(raw: &RawConfig) -> Result<(), InvalidConfig> {
+    let has_tags = !raw.tags.is_empty() || !raw.role.is_empty();
+    if has_tags && !raw.tags_file.is_empty() {
+        return Err(InvalidConfig::Conflict(
+            "Tags config not allowed while using tag files (tags, role and tags_file)",
+        ));
     }
-    let port: u16 = port.unwrap_or("7946").parse().map_err(|_| invalid())?;
-    Ok(format!("{host}:{port}"))
+    if !raw.encrypt_key.is_empty() && !raw.keyring_file.is_empty() {
+        return Err(InvalidConfig::Conflict(
+            "Encryption key not allowed while using a keyring (encrypt_key and keyring_file)",
+        ));
+    }
+    if raw.mdns.disable_ipv4 && raw.mdns.disable_ipv6 {
+        return Err(InvalidConfig::Conflict(
+            "mdns.disable_ipv4 and mdns.disable_ipv6 leave nothing to discover with",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks and refuses, or warns of, what the agent takes but cannot do.
+fn wait_for_features(raw: &RawConfig, warnings: &mut Vec<String>) -> Result<(), InvalidConfig> {
+    if !raw.encrypt_key.is_empty() {
+        let key = BASE64.decode(&raw.encrypt_key);
+        let invalid = |reason: String| Err(InvalidConfig::EncryptionKey(reason));
+        match key {
+            Err(error) => invalid(error.to_string())?,
+            Ok(key) if ![16, 24, 32].contains(&key.len()) => {
+                invalid(format!("it has {} bytes", key.len()))?;
+            }
+            Ok(_) => {}
+        }
+    }
+    let set = raw.set_keys();
+    if let Some(key) = NOT_SUPPORTED_YET.iter().find(|key| set.contains(key)) {
+        return Err(InvalidConfig::NotSupportedYet(key));
+    }
+    if raw.rejoin_after_leave && raw.snapshot_path.is_empty() {
+        let text = "Warning: 'RejoinAfterLeave' enabled without snapshot file";
+        warnings.push(text.to_owned());
+    }
+    for (key, value) in [
+        ("query_size_limit", raw.query_size_limit),
+        ("query_response_size_limit", raw.query_response_size_limit),
+    ] {
+        if ![0, 1024].contains(&value) {
+            warnings.push(format!(
+                "Warning: '{key}' has no effect yet: queries are not supported yet"
+            ));
+        }
+    }
+    for key in WITHOUT_EFFECT.iter().filter(|key| set.contains(key)) {
+        warnings.push(format!("Warning: '{key}' has no effect"));
+    }
+    Ok(())
+}
+
+fn discover(
+    raw: &RawConfig,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Discover>, InvalidConfig> {
+    let cluster = raw.discover.clone();
+    if cluster.is_empty() {
+        if raw.mdns != super::Mdns::default() {
+            warnings.push("Warning: 'mdns' has no effect without 'discover'".to_owned());
+        }
+        return Ok(None);
+    }
+    // With what goes in front, as much as a service name may have.
+    if cluster.len() > 25 || cluster.contains('.') {
+        return Err(InvalidConfig::Discover(cluster));
+    }
+    let interface = given(raw.mdns.interface.clone()).or_else(|| given(raw.interface.clone()));
+    Ok(Some(Discover {
+        cluster,
+        interface,
+        ipv4: !raw.mdns.disable_ipv4,
+        ipv6: !raw.mdns.disable_ipv6,
+    }))
+}
+
+fn size(key: &'static str, value: i64) -> Result<usize, InvalidConfig> {
+    usize::try_from(value)
+        .ok()
+        .filter(|size| (1..=MAX_SIZE).contains(size))
+        .ok_or(InvalidConfig::Size {
+            key,
+            value,
+            max: MAX_SIZE,
+        })
+}
+
+/// A text that is not empty.
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -258,16 +346,48 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_yet_is_refused_unless_it_is_off() {
-        assert_eq!(
-            settings(r#"{"snapshot_path": "/x"}"#).unwrap_err(),
-            "'snapshot_path' is not supported yet"
-        );
-        assert_eq!(
-            settings(r#"{"mdns": {"interface": "lo"}}"#).unwrap_err(),
-            "'mdns' is not supported yet"
-        );
-        assert!(settings(r#"{"encrypt_key": "", "enable_syslog": false, "mdns": {}}"#).is_ok());
+    fn what_does_not_exist_yet_is_refused_and_what_does_nothing_is_warned_of() {
+        let key = r#""encrypt_key": "AAAAAAAAAAAAAAAAAAAAAA==""#;
+        for text in [r#"{"snapshot_path": "/x"}"#, r#"{"keyring_file": "/x"}"#] {
+            let key = text.split('"').nth(1).unwrap();
+            let expected = format!("'{key}' is not supported yet");
+            assert_eq!(settings(text).unwrap_err(), expected);
+        }
+        let error = settings(&format!("{{{key}}}")).unwrap_err();
+        assert_eq!(error, "'encrypt_key' is not supported yet");
+        for (text, word) in [
+            (r#"{"rejoin_after_leave": true}"#, "RejoinAfterLeave"),
+            (r#"{"query_size_limit": 1}"#, "query_size_limit"),
+            (r#"{"disable_coordinates": true}"#, "disable_coordinates"),
+            (r#"{"mdns": {"interface": "lo"}}"#, "mdns"),
+        ] {
+            let warnings = settings(text).unwrap().warnings;
+            assert!(warnings.len() == 1 && warnings[0].contains(word), "{text}");
+        }
+        let off = r#"{"encrypt_key": "", "enable_syslog": false, "mdns": {}}"#;
+        assert!(settings(off).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn settings_that_exclude_each_other_are_both_named() {
+        for (text, words) in [
+            (
+                r#"{"tags_file": "x", "tags": {"a": "b"}}"#,
+                ["tags", "tags_file"],
+            ),
+            (r#"{"tags_file": "x", "role": "b"}"#, ["role", "tags_file"]),
+            (
+                r#"{"encrypt_key": "x", "keyring_file": "y"}"#,
+                ["encrypt_key", "keyring_file"],
+            ),
+            (
+                r#"{"discover": "x", "mdns": {"disable_ipv4": true, "disable_ipv6": true}}"#,
+                ["disable_ipv4", "disable_ipv6"],
+            ),
+        ] {
+            let error = settings(text).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
     }
 
     #[test]
@@ -279,17 +399,6 @@ mod tests {
     }
 
     #[test]
-    fn addresses_get_the_usual_port() {
-        let bind = |text: &str| settings(&format!(r#"{{"bind": "{text}"}}"#)).map(|s| s.bind);
-        assert_eq!(bind("1.2.3.4").unwrap(), "1.2.3.4:7946");
-        assert_eq!(bind("1.2.3.4:5").unwrap(), "1.2.3.4:5");
-        assert_eq!(bind("[::1]").unwrap(), "[::1]:7946");
-        assert_eq!(bind("[::1]:5").unwrap(), "[::1]:5");
-        assert!(bind("::1").is_err());
-        assert!(bind("1.2.3.4:99999").unwrap_err().contains("1.2.3.4:99999"));
-    }
-
-    #[test]
     fn wrong_choices_are_named_with_the_right_ones() {
         let error = |text: &str| settings(text).unwrap_err();
         assert!(error(r#"{"profile": "x"}"#).contains("Unknown profile: x"));
@@ -297,9 +406,19 @@ mod tests {
         assert!(error(r#"{"protocol": 9}"#).contains("'9'"));
         assert!(error(r#"{"event_handlers": ["x=y"]}"#).contains("'x' invoking 'y'"));
         for limit in [-1, 9217] {
-            let text = format!(r#"{{"user_event_size_limit": {limit}}}"#);
-            assert!(error(&text).contains(&limit.to_string()));
+            for key in ["user_event_size_limit", "query_size_limit"] {
+                let error = error(&format!(r#"{{"{key}": {limit}}}"#));
+                assert_eq!(
+                    error,
+                    format!("Invalid {key}: {limit} (accepted are 1 to 9216 bytes)")
+                );
+            }
         }
+        assert!(error(r#"{"reconnect_timeout": "721h"}"#).contains("reconnect_timeout: 721h"));
+        assert!(error(r#"{"log_format": "xml"}"#).contains("text and json"));
+        assert!(error(r#"{"syslog_facility": "x"}"#).contains("LOCAL7"));
+        assert!(error(r#"{"encrypt_key": "AAAA"}"#).contains("it has 3 bytes"));
+        assert!(error(r#"{"discover": "a.b"}"#).contains("'a.b'"));
         assert!(settings(r#"{"protocol": -1}"#).is_ok());
     }
 }

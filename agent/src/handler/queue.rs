@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::output::Tail;
 use super::{EventScript, invocation};
 use crate::event::AgentEvent;
+use crate::telemetry::Telemetry;
 
 /// Events that may wait for the handlers.
 const WAITING: usize = 512;
@@ -78,7 +79,7 @@ impl Handlers {
     }
 
     /// Runs handlers for ever. To be called once; a second call returns at once.
-    pub(crate) async fn run(&self, node: Handle) {
+    pub(crate) async fn run(&self, telemetry: &Telemetry, node: Handle) {
         let taken = self
             .waiting
             .lock()
@@ -92,7 +93,9 @@ impl Handlers {
                 tags = local.tags();
             }
             for script in self.scripts().iter().filter(|script| script.wants(&event)) {
+                let began = Instant::now();
                 invoke(&script.command, node.name(), &tags, &event).await;
+                telemetry.measure("agent.invoke", "script", &script.command, began.elapsed());
             }
         }
     }

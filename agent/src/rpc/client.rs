@@ -313,6 +313,22 @@ impl Client {
         Ok(response.ok.then_some(response.coord))
     }
 
+    /// What the agent has seen happen to a member, and why. Agents of HashiCorp do not know this
+    /// command; they answer [`UNSUPPORTED_COMMAND`](msg::error::UNSUPPORTED_COMMAND) and close the
+    /// connection.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub async fn why(&self, node: &str) -> Result<msg::WhyResponse, ClientError> {
+        let request = msg::WhyRequest {
+            node: node.to_owned(),
+        };
+        let body = self
+            .call(command::WHY, Some(&request), Body::OnSuccess)
+            .await?;
+        Ok(msg::WhyResponse::decode(body)?)
+    }
+
     /// Subscribes to the agent's log: recent lines at or above the level, then new ones, each as
     /// a [`msg::LogRecord`].
     ///

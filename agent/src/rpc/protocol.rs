@@ -55,6 +55,8 @@ pub mod command {
     pub const STATS: &str = "stats";
     /// Asks for a member's network coordinate.
     pub const GET_COORDINATE: &str = "get-coordinate";
+    /// Asks what happened to a member. Ours: agents of HashiCorp do not know it.
+    pub const WHY: &str = "why";
 }
 
 /// Error texts that clients know.
@@ -309,6 +311,30 @@ records! {
         "ID" => id: u64,
         /// The answer.
         "Payload" => payload: Option<Bytes>,
+    }
+
+    /// Body of `why`.
+    pub struct WhyRequest {
+        /// Name of the member.
+        "Node" => node: String,
+    }
+
+    /// Answer to `why`.
+    pub struct WhyResponse {
+        /// Its present status; empty if it is not known any more, or never was.
+        "Status" => status: String,
+        /// What happened to it, oldest first.
+        "History" => history: Vec<StoryEntry>,
+    }
+
+    /// Something that happened to a member.
+    pub struct StoryEntry {
+        /// When, in milliseconds since 1970 by the agent's clock.
+        "Time" => time: i64,
+        /// What, such as `member-failed` or `suspected`.
+        "Event" => event: String,
+        /// Why, for people to read.
+        "Cause" => cause: String,
     }
 
     /// Body of `get-coordinate`.

@@ -84,6 +84,36 @@ pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Result<T, String>) -
     }
 }
 
+/// A directory of its own, removed when dropped.
+pub struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        let name = format!("serf-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, file: &str) -> String {
+        self.0.join(file).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file into it and answers its path.
+    pub fn write(&self, file: &str, content: &str) -> String {
+        let path = self.path(file);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A running program whose output is collected. Killed when dropped.
 pub struct Process {
     child: Child,
@@ -92,8 +122,14 @@ pub struct Process {
 
 impl Process {
     pub fn start(which: Which, args: &[&str]) -> Self {
+        Self::start_in(which, args, &[])
+    }
+
+    /// Starts with more environment variables than this process has.
+    pub fn start_in(which: Which, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(which.program())
             .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

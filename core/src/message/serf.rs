@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::RawName;
 use crate::serf::clock::LamportTime;
 use crate::serf::query::{QueryFlags, QueryKey};
+use crate::wire::{memberlist, native};
 
 /// A message of the layer above the membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub struct Query<'a> {
     #[serde(borrow)]
     pub source_name: RawName<'a>,
     /// Who is asked.
-    #[serde(borrow)]
+    #[serde(borrow, with = "crate::wire::native::field::filters")]
     pub filters: Filters<'a>,
     /// Whether acks are wanted, and whether the query is passed on.
     pub flags: QueryFlags,
@@ -108,20 +109,44 @@ impl Query<'_> {
 
 /// The filters of a query in encoded form. All of them must pass; none means everybody.
 ///
-/// [`FilterEntries`](crate::wire::native::FilterEntries) iterates over them;
+/// They stay in the form of the wire on which they came, and each wire writes both forms.
 /// [`append_node_filter`](crate::wire::native::append_node_filter) and
-/// [`append_tag_filter`](crate::wire::native::append_tag_filter) build them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filters<'a>(
-    #[serde(borrow, serialize_with = "crate::wire::native::field::bytes")] pub &'a [u8],
-);
+/// [`append_tag_filter`](crate::wire::native::append_tag_filter) build the native form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filters<'a> {
+    /// As on the native wire.
+    Native(&'a [u8]),
+    /// As on the memberlist wire: a list of byte strings in msgpack.
+    Memberlist(&'a [u8]),
+}
+
+impl Default for Filters<'_> {
+    fn default() -> Self {
+        Self::Native(&[])
+    }
+}
+
+impl<'a> Filters<'a> {
+    /// The filters one by one. `None` stands for one that cannot be read or is of an unknown
+    /// kind; nobody passes that. There are never more items than bytes.
+    pub fn iter(self) -> impl Iterator<Item = Option<Filter<'a>>> + Clone {
+        let (native, memberlist) = match self {
+            Self::Native(bytes) => (bytes, &[][..]),
+            Self::Memberlist(list) => (&[][..], list),
+        };
+        let memberlist = memberlist::FilterEntries::new(memberlist);
+        native::FilterEntries::new(native)
+            .map(Result::ok)
+            .chain(memberlist.map(Result::ok))
+    }
+}
 
 /// One condition on the members that a query is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Filter<'a> {
     /// Passes the members of these names.
-    Nodes(crate::wire::native::Names<'a>),
+    Nodes(Names<'a>),
     /// Passes the members with a tag whose value the expression matches.
     Tag {
         /// The key of the tag. A member without it counts as having it with an empty value.
@@ -130,6 +155,28 @@ pub enum Filter<'a> {
         pattern: &'a str,
     },
 }
+
+/// The names in a filter. It ends early where they cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names<'a> {
+    /// As on the native wire.
+    Native(native::Names<'a>),
+    /// As on the memberlist wire.
+    Memberlist(memberlist::Names<'a>),
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = RawName<'a>;
+
+    fn next(&mut self) -> Option<RawName<'a>> {
+        match self {
+            Self::Native(names) => names.next(),
+            Self::Memberlist(names) => names.next(),
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Names<'_> {}
 
 /// An answer to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,8 +224,9 @@ pub struct Relay<'a> {
     /// Who is there; empty from senders that are too old to tell it.
     #[serde(borrow)]
     pub dest_name: RawName<'a>,
-    /// The encoded message, for
-    /// [`PacketWriter::push_encoded`](crate::wire::native::PacketWriter::push_encoded).
+    /// The encoded message, in the form of the wire on which the envelope travels. It can be
+    /// passed on as it is to whoever speaks that wire, with `push_encoded` of the native or
+    /// `push_relayed` of the memberlist packet writer.
     #[serde(serialize_with = "crate::wire::native::field::bytes")]
     pub message: &'a [u8],
 }

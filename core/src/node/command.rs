@@ -7,15 +7,14 @@ use core::net::SocketAddr;
 
 use super::exchange::Purpose;
 use super::outbox::Output;
-use super::timers::Timer;
+use super::spread::Subject;
 use super::{Node, Phase};
 use crate::action::{CommandId, Outcome, StreamFailure};
 use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
 use crate::member::Profile;
 use crate::swim::record::State;
-use crate::swim::rumours::{Claim, Rumour};
-use crate::swim::table::Slot;
+use crate::swim::rumour::{Claim, Rumour};
 use crate::tags::{self, Tags};
 use crate::time::Instant;
 
@@ -26,7 +25,7 @@ const JOIN_FAN_OUT: usize = 8;
 const MAX_SEEDS: usize = 1024;
 
 /// Commands of one kind that may be under way.
-const MAX_COMMANDS: usize = 256;
+pub(super) const MAX_COMMANDS: usize = 256;
 
 /// A join under way.
 #[derive(Debug, Clone)]
@@ -34,30 +33,13 @@ pub(super) struct Join {
     id: CommandId,
     /// Deliver the user events of the past, too.
     replay: bool,
+    /// One seed is enough.
+    one_is_enough: bool,
     /// Seeds still to be dialled, last one first.
     waiting: Vec<SocketAddr>,
     dialling: usize,
     contacted: Vec<SocketAddr>,
     failed: Vec<(SocketAddr, StreamFailure)>,
-}
-
-/// A command that waits until everybody has been told something.
-#[derive(Debug, Clone)]
-pub(super) struct Spread {
-    id: CommandId,
-    /// The member that the message is about.
-    subject: Slot,
-    pub(super) deadline: Instant,
-    /// Forget the member then.
-    prune: bool,
-}
-
-/// The leave under way.
-#[derive(Debug, Clone)]
-pub(super) struct Leave {
-    id: CommandId,
-    /// Everybody has been told.
-    complete: bool,
 }
 
 impl Node {
@@ -67,7 +49,7 @@ impl Node {
     /// # Errors
     /// The node is leaving; no seeds, or more than 1,024; more than 256 joins under way.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) -> Result<CommandId, CommandError> {
-        self.begin_join(seeds, false, now)
+        self.begin_join(seeds, false, false, now)
     }
 
     /// Like [`join`](Self::join), and delivers the recent user events of the cluster that is
@@ -80,7 +62,16 @@ impl Node {
         seeds: &[SocketAddr],
         now: Instant,
     ) -> Result<CommandId, CommandError> {
-        self.begin_join(seeds, true, now)
+        self.begin_join(seeds, true, false, now)
+    }
+
+    /// Joins through the first of `seeds` that answers, and delivers what was missed.
+    pub(super) fn begin_rejoin(
+        &mut self,
+        seeds: &[SocketAddr],
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
+        self.begin_join(seeds, true, true, now)
     }
 
     /// True while a join is under way that ignores the user events of the past.
@@ -92,6 +83,7 @@ impl Node {
         &mut self,
         seeds: &[SocketAddr],
         replay: bool,
+        one_is_enough: bool,
         now: Instant,
     ) -> Result<CommandId, CommandError> {
         self.advance(now);
@@ -115,6 +107,7 @@ impl Node {
         self.joins.push(Join {
             id,
             replay,
+            one_is_enough,
             waiting,
             dialling: 0,
             contacted: Vec::new(),
@@ -150,7 +143,12 @@ impl Node {
         let join = &mut self.joins[index];
         join.dialling -= 1;
         match result {
-            Ok(()) => join.contacted.push(seed),
+            Ok(()) => {
+                join.contacted.push(seed);
+                if join.one_is_enough {
+                    join.waiting.clear();
+                }
+            }
             Err(failure) => join.failed.push((seed, failure)),
         }
         if join.dialling > 0 || !join.waiting.is_empty() {
@@ -159,6 +157,9 @@ impl Node {
         let Join {
             contacted, failed, ..
         } = self.joins.remove(index);
+        if !contacted.is_empty() && self.phase == Phase::Running {
+            self.announce_stay();
+        }
         self.done(id, Outcome::Join { contacted, failed });
     }
 
@@ -177,32 +178,17 @@ impl Node {
         }
         self.phase = Phase::Leaving;
         self.take_probe();
-        let incarnation = self.own_record().incarnation;
-        self.table.set_leaving(self.me, true);
-        let alone = self.table.live() <= 1;
-        self.table
-            .set_state(self.me, State::Left, incarnation, self.now);
-        let claim = Claim::Dead(self.name.clone());
-        self.spread_rumour(Rumour {
-            subject: self.me,
-            claim,
-            incarnation,
-        });
         let id = self.take_command();
-        self.leave = Some(Leave {
-            id,
-            complete: false,
-        });
-        self.await_spread(id, self.me, alone);
+        self.begin_leave(id);
         Ok(id)
     }
 
-    /// Treats a failed member as having left, so that nobody tries to reach it any more; with
-    /// `prune` it is also forgotten at once. A member that is in fact alive stays: it would refute
-    /// at once. Unknown names succeed. Ends with [`Outcome::Spread`].
+    /// Tells everybody to treat a member as having left, so that nobody tries to reach it any
+    /// more; with `prune` it is also forgotten. A member that is in fact alive says so, and stays.
+    /// Unknown names succeed. Ends with [`Outcome::Spread`].
     ///
     /// # Errors
-    /// The node is leaving, or more than 256 commands wait to be spread.
+    /// The node is leaving; no member can have that name; more than 256 commands wait to be spread.
     pub fn force_leave(
         &mut self,
         name: &str,
@@ -212,34 +198,9 @@ impl Node {
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
+        let name = self.announce_removal(name, prune)?;
         let id = self.take_command();
-        let found = self.table.find(name.into()).filter(|&slot| slot != self.me);
-        let record = found.and_then(|slot| Some((slot, self.table.get(slot)?)));
-        let by = self.name.clone();
-        match record.map(|(slot, record)| (slot, record.state(), record)) {
-            Some((slot, State::Dead, record)) => {
-                // Told in its own name: that is what makes it left and not failed.
-                let (own, incarnation) = (record.profile.name.clone(), record.incarnation);
-                self.bury(slot, State::Left, incarnation, own, Cause::ForceLeft { by });
-                let deadline = self.now + self.params.broadcast_timeout;
-                let alone = self.table.live() <= 1;
-                let subject = slot;
-                self.await_told(
-                    Spread {
-                        id,
-                        subject,
-                        deadline,
-                        prune,
-                    },
-                    alone,
-                );
-            }
-            Some((slot, State::Left, _)) if prune => {
-                self.forget(slot, Cause::ForceLeft { by });
-                self.done(id, Outcome::Spread { complete: true });
-            }
-            _ => self.done(id, Outcome::Spread { complete: true }),
-        }
+        self.await_spread(id, Subject::Intent(name));
         Ok(id)
     }
 
@@ -270,75 +231,12 @@ impl Node {
             self.member_event(self.me, MemberEventKind::Update, Cause::Announced);
         }
         let id = self.take_command();
-        self.await_spread(id, self.me, self.table.live() <= 1);
+        self.await_spread(id, Subject::Rumour(self.me));
         Ok(id)
     }
 
-    /// Ends the command once the rumour about `subject` has been told, or now if `at_once`.
-    fn await_spread(&mut self, id: CommandId, subject: Slot, at_once: bool) {
-        let deadline = self.now + self.params.broadcast_timeout;
-        self.await_told(
-            Spread {
-                id,
-                subject,
-                deadline,
-                prune: false,
-            },
-            at_once,
-        );
-    }
-
-    fn await_told(&mut self, spread: Spread, at_once: bool) {
-        self.spreads.push(spread);
-        if at_once {
-            self.spread_ended(self.spreads.len() - 1, true);
-        }
-    }
-
-    /// Ends the commands whose rumour has just been sent as often as it should.
-    pub(super) fn finish_spreads(&mut self) {
-        while let Some(subject) = self.rumours.take_finished() {
-            let waiting = |spreads: &[Spread]| spreads.iter().position(|s| s.subject == subject);
-            while let Some(index) = waiting(&self.spreads) {
-                self.spread_ended(index, true);
-            }
-        }
-    }
-
-    pub(super) fn expire_spreads(&mut self) {
-        let late = |spreads: &[Spread], now| spreads.iter().position(|s| s.deadline <= now);
-        while let Some(index) = late(&self.spreads, self.now) {
-            self.spread_ended(index, false);
-        }
-    }
-
-    fn spread_ended(&mut self, index: usize, complete: bool) {
-        let Spread {
-            id, subject, prune, ..
-        } = self.spreads.remove(index);
-        if prune {
-            self.forget(
-                subject,
-                Cause::ForceLeft {
-                    by: self.name.clone(),
-                },
-            );
-        }
-        match &mut self.leave {
-            Some(leave) if leave.id == id => {
-                leave.complete = complete;
-                self.timers
-                    .set(Timer::Stop, self.now + self.params.leave_propagate_delay);
-            }
-            _ => self.done(id, Outcome::Spread { complete }),
-        }
-    }
-
-    /// The end of a leave.
-    pub(super) fn stop(&mut self) {
-        self.table.set_leaving(self.me, false);
-        self.phase = Phase::Stopped;
-        self.close_all_streams();
+    /// Ends the joins that are under way.
+    pub(super) fn end_joins(&mut self) {
         for Join {
             id,
             contacted,
@@ -348,15 +246,9 @@ impl Node {
         {
             self.done(id, Outcome::Join { contacted, failed });
         }
-        for Spread { id, .. } in core::mem::take(&mut self.spreads) {
-            self.done(id, Outcome::Spread { complete: false });
-        }
-        if let Some(Leave { id, complete }) = self.leave.take() {
-            self.done(id, Outcome::Spread { complete });
-        }
     }
 
-    fn done(&mut self, id: CommandId, outcome: Outcome) {
+    pub(super) fn done(&mut self, id: CommandId, outcome: Outcome) {
         self.push(Output::Done {
             id,
             outcome: Box::new(outcome),
@@ -373,16 +265,6 @@ impl Node {
             Ok(())
         } else {
             Err(CommandError::NotRunning)
-        }
-    }
-
-    fn check_spreads(&self) -> Result<(), CommandError> {
-        if self.spreads.len() < MAX_COMMANDS {
-            Ok(())
-        } else {
-            Err(CommandError::Busy {
-                limit: MAX_COMMANDS,
-            })
         }
     }
 }

@@ -12,8 +12,9 @@ use super::outbox::Output;
 use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
-use crate::member::{Name, VersionRange};
+use crate::member::{Name, Status, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncState};
+use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
 use crate::time::Instant;
@@ -320,7 +321,7 @@ impl Node {
             return;
         }
         let key = self.sync_rng.next_u64();
-        let partner = self.random_member(key, |record| record.state() == State::Dead);
+        let partner = self.random_member(key, |record| record.status() == Status::Failed);
         if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
             self.open_sync(Purpose::Reconnect, record.profile.addr);
         }
@@ -356,6 +357,15 @@ impl Node {
                     self.on_suspect(&accusation((&own_name).into()))
                 }
                 SyncState::Left => self.on_dead(&accusation(alive.name)),
+            }
+            if entry.intent != Intent::NONE
+                && let Some(slot) = self.table.find(alive.name)
+                && self
+                    .table
+                    .get(slot)
+                    .is_some_and(|r| entry.intent > r.intent)
+            {
+                self.on_exchanged_intent(slot, entry.intent);
             }
         }
         self.merge_state(sync, newcomer);

@@ -14,11 +14,11 @@ use core::time::Duration;
 use super::timers::Timer;
 use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
-use crate::member::{Name, Profile, Versions};
+use crate::member::{Name, Profile, Status, Versions};
 use crate::message::{Accusation, Alive, RawName};
 use crate::swim::pool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumours::{Claim, Rumour};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::scaling;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::table::Slot;
@@ -69,7 +69,9 @@ impl Node {
         let Some(record) = self.table.get(slot) else {
             return;
         };
-        let before = record.state();
+        let (before, intent) = (record.state(), record.intent);
+        let flapping =
+            before == State::Dead && !record.gone_for(self.params.flap_timeout, self.now);
         let changed = moved || record.profile.meta() != alive.meta;
         let same_form =
             record.profile.addr == alive.addr && record.profile.versions == alive.versions;
@@ -87,6 +89,9 @@ impl Node {
             incarnation: alive.incarnation,
         });
         if !before.is_live() {
+            // Back again: whatever was said of its leaving is over.
+            self.table.set_intent(slot, intent.withdrawn(), self.now);
+            self.counters.flaps += u64::from(flapping);
             self.member_event(slot, MemberEventKind::Join, Cause::Announced);
         } else if changed {
             self.member_event(slot, MemberEventKind::Update, Cause::Announced);
@@ -105,6 +110,7 @@ impl Node {
         let profile = self.intern(&name, alive);
         let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
         let slot = self.table.insert(record);
+        self.recall_intent(slot);
         self.spread_rumour(Rumour {
             subject: slot,
             claim: Claim::Alive,
@@ -162,10 +168,10 @@ impl Node {
             return false;
         };
         let reclaim = self.params.dead_reclaim;
-        match record.state() {
-            State::Alive | State::Suspect => false,
-            State::Dead => !reclaim.is_zero() && record.gone_for(reclaim, self.now),
-            State::Left => true,
+        match record.status() {
+            Status::Alive | Status::Leaving => false,
+            Status::Failed => !reclaim.is_zero() && record.gone_for(reclaim, self.now),
+            Status::Left => true,
         }
     }
 
@@ -353,21 +359,25 @@ impl Node {
         cause: Cause,
     ) {
         self.forget_suspicion(slot);
-        let before = self.table.get(slot).map(Record::state);
+        let status = |node: &Self| node.table.get(slot).map(Record::status);
+        let before = status(self);
         self.table.set_state(slot, state, incarnation, self.now);
+        let after = status(self);
         self.spread_rumour(Rumour {
             subject: slot,
             claim: Claim::Dead(by),
             incarnation,
         });
-        if before != Some(state) {
-            let left = state == State::Left;
-            let kind = if left {
-                MemberEventKind::Leave
-            } else {
-                MemberEventKind::Failed
-            };
-            self.member_event(slot, kind, cause);
+        if before == after {
+            return;
+        }
+        match after {
+            Some(Status::Failed) => self.member_event(slot, MemberEventKind::Failed, cause),
+            // Its silence is what it, or somebody for it, had announced.
+            _ if state == State::Dead => {
+                self.member_event(slot, MemberEventKind::Leave, Cause::Departed);
+            }
+            _ => self.member_event(slot, MemberEventKind::Leave, cause),
         }
     }
 
@@ -400,6 +410,8 @@ impl Node {
     pub(super) fn reap(&mut self) {
         self.timers
             .set(Timer::Reap, self.now + self.params.reap_interval);
+        self.intents.expire(self.now);
+        self.responder.expire(self.now);
         if self.table.len() == self.table.live() {
             return;
         }
@@ -407,8 +419,8 @@ impl Node {
             .table
             .iter()
             .filter(|&(slot, record)| {
-                let limit = match record.state() {
-                    State::Left => self.params.tombstone_timeout,
+                let limit = match record.status() {
+                    Status::Left => self.params.tombstone_timeout,
                     _ => self.params.reconnect_timeout,
                 };
                 slot != self.me && record.gone_for(limit, self.now)
@@ -447,8 +459,9 @@ impl Node {
     /// Erases a member.
     pub(super) fn forget(&mut self, slot: Slot, cause: Cause) {
         self.forget_suspicion(slot);
-        self.rumours.remove(slot);
+        self.rumours.remove(&slot);
         self.abandon_probe_of(slot);
+        self.forget_distance(slot);
         self.member_event(slot, MemberEventKind::Reap, cause);
         self.table.remove(slot);
     }

@@ -1,18 +1,29 @@
 //! One participant of the cluster: the place that knows all the others.
 //!
 //! - [`probe`]: who is there? Pings, helpers, acks.
+//! - [`distance`]: how far away they are.
 //! - [`membership`]: what is believed of whom. Announcements, suspicion, death, refutation.
+//! - [`intent`]: who stays and who goes.
 //! - [`exchange`]: streams and full state exchange.
-//! - [`user_event`]: what applications tell all members.
-//! - [`command`]: what the application asks for.
-//! - [`output`]: turning decisions into actions and bytes.
+//! - [`user_event`]: what applications tell all members, [`query`]: what they ask them.
+//! - [`state`]: what a state exchange carries of these.
+//! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
+//! - [`restore`]: going on after a restart.
+//! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
 mod command;
+mod distance;
 mod exchange;
+mod fill;
+mod intent;
 mod membership;
 mod outbox;
 mod output;
 mod probe;
+mod query;
+mod restore;
+mod spread;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -25,10 +36,12 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use self::command::{Join, Leave, Spread};
+use self::command::Join;
 use self::exchange::Streams;
+use self::fill::Queues;
 use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
+use self::spread::{Leave, Spread};
 use self::timers::{Timer, Timers};
 use crate::config::{Identity, Params};
 use crate::error::CommandError;
@@ -36,15 +49,21 @@ use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
 use crate::member::{Member, Name, Profile};
 use crate::message::{Message, SerfMessage};
 use crate::rng::{Purpose, Rng};
-use crate::serf::broadcasts::Broadcasts;
 use crate::serf::clock::LamportClock;
+use crate::serf::collector::Collectors;
+use crate::serf::coordinate::client::CoordinateClient;
 use crate::serf::event_buffer::EventBuffer;
-use crate::stats::Counters;
+use crate::serf::intent::Intent;
+use crate::serf::intents::Intents;
+use crate::serf::query_buffer::QueryBuffer;
+use crate::serf::responder::Responder;
+use crate::stats::{Counters, QueueReport};
 use crate::swim::awareness::Awareness;
+use crate::swim::broadcasts::Broadcasts;
 use crate::swim::order::Order;
 use crate::swim::pool::ProfilePool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumours::{Claim, Rumour, Rumours};
+use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::scaling;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::table::{Slot, Table};
@@ -66,14 +85,25 @@ pub struct Node {
 
     table: Table,
     pool: Option<ProfilePool>,
-    rumours: Rumours,
-    event_clock: LamportClock,
+    rumours: Broadcasts<Rumour>,
+    clocks: NodeClocks,
+    /// Intents about members that are not known yet.
+    intents: Intents,
+    /// Members to be forgotten when they have left, and when that should be.
+    prunes: Vec<(Instant, Name)>,
     events: EventBuffer,
-    broadcasts: Broadcasts,
+    queries: QueryBuffer,
+    /// Queries of this node, and what has come back.
+    collectors: Collectors,
+    /// Queries that the application may answer.
+    responder: Responder,
+    queues: Queues,
     suspicions: BTreeMap<Slot, Suspicion>,
     suspicion_deadlines: BTreeSet<(Instant, Slot)>,
 
     awareness: Awareness,
+    /// None if the settings say so.
+    coordinates: Option<Box<CoordinateClient>>,
     probe: Option<Probe>,
     probe_order: Order,
     /// Probes made for others, by our own sequence number.
@@ -91,10 +121,35 @@ pub struct Node {
     /// step.
     gossip_phase: Instant,
     outbox: Outbox,
+    /// Holds the coordinate while an ack is written; kept for its memory.
+    scratch: Vec<u8>,
     counters: Counters,
     probe_rng: Rng,
     gossip_rng: Rng,
     sync_rng: Rng,
+    query_rng: Rng,
+    coordinate_rng: Rng,
+}
+
+/// Unknown members of whom an intent is kept.
+const MAX_INTENTS: usize = 4096;
+
+/// The three clocks of a node.
+#[derive(Debug, Clone)]
+struct NodeClocks {
+    member: LamportClock,
+    event: LamportClock,
+    query: LamportClock,
+}
+
+impl NodeClocks {
+    const fn new() -> Self {
+        Self {
+            member: LamportClock::new(),
+            event: LamportClock::new(),
+            query: LamportClock::new(),
+        }
+    }
 }
 
 /// The life of a node.
@@ -156,13 +211,21 @@ impl Node {
             me,
             table,
             pool: None,
-            rumours: Rumours::default(),
-            event_clock: LamportClock::new(),
+            rumours: Broadcasts::new(usize::MAX),
+            clocks: NodeClocks::new(),
+            intents: Intents::new(MAX_INTENTS),
+            prunes: Vec::new(),
             events: EventBuffer::new(params.event_buffer),
-            broadcasts: Broadcasts::default(),
+            queries: QueryBuffer::new(params.query_buffer),
+            collectors: Collectors::default(),
+            responder: Responder::default(),
+            queues: Queues::default(),
             suspicions: BTreeMap::new(),
             suspicion_deadlines: BTreeSet::new(),
             awareness: Awareness::new(params.awareness_max),
+            coordinates: params
+                .coordinates
+                .then(|| Box::new(CoordinateClient::new(params.max_coordinates))),
             probe: None,
             probe_order: Order::finished(),
             helper_probes: BTreeMap::new(),
@@ -176,10 +239,13 @@ impl Node {
             timers,
             gossip_phase,
             outbox: Outbox::new(params.max_pending_actions),
+            scratch: Vec::new(),
             counters: Counters::default(),
             probe_rng: Rng::new(seed, Purpose::Probe),
             gossip_rng: Rng::new(seed, Purpose::Gossip),
             sync_rng: Rng::new(seed, Purpose::Sync),
+            query_rng: Rng::new(seed, Purpose::Query),
+            coordinate_rng: Rng::new(seed, Purpose::Coordinate),
             params,
         };
         node.spread_rumour(Rumour {
@@ -236,9 +302,16 @@ impl Node {
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
             Message::Dead(accusation) => self.on_dead(accusation),
+            Message::Serf(SerfMessage::LeaveIntent(leave)) => {
+                self.on_intent(leave.node, Intent::leave(leave.ltime), leave.prune);
+            }
+            Message::Serf(SerfMessage::JoinIntent(join)) => {
+                self.on_intent(join.node, Intent::join(join.ltime), false);
+            }
             Message::Serf(SerfMessage::UserEvent(event)) => self.on_user_event(event),
-            // The rest of Serf's messages are known to the wire, but not acted upon yet.
-            Message::Serf(_) => self.counters.skipped_unknown += 1,
+            Message::Serf(SerfMessage::Query(query)) => self.on_query(query),
+            Message::Serf(SerfMessage::QueryResponse(response)) => self.on_response(response),
+            Message::Serf(SerfMessage::Relay(relay)) => self.on_relay(relay),
         }
     }
 
@@ -270,6 +343,8 @@ impl Node {
             self.reap();
         }
         self.expire_spreads();
+        self.expire_prunes();
+        self.expire_queries();
         if self.timers.expired(Timer::Stop, now) {
             self.stop();
         }
@@ -283,7 +358,10 @@ impl Node {
             .first_key_value()
             .map(|(_, probe)| probe.deadline);
         let spread = self.spreads.iter().map(|spread| spread.deadline).min();
-        [suspicion, helper, self.streams.first_deadline(), spread]
+        let prune = self.prunes.iter().map(|(at, _)| *at).min();
+        let stream = self.streams.first_deadline();
+        let query = self.collectors.deadline();
+        [suspicion, helper, stream, spread, prune, query]
             .into_iter()
             .flatten()
             .fold(self.timers.first(), Instant::min)
@@ -299,7 +377,7 @@ impl Node {
 
     /// Queues a rumour and sees to it that it is told.
     fn spread_rumour(&mut self, rumour: Rumour) {
-        self.rumours.push(rumour);
+        self.rumours.push(rumour, self.now);
         self.arm_gossip();
     }
 
@@ -324,7 +402,7 @@ impl Node {
     /// One round of gossip: the same number of random members each get what there is to tell.
     /// The freshly dead are included, so that one that is not dead after all can refute.
     fn gossip(&mut self) {
-        if self.rumours.is_empty() && self.broadcasts.is_empty() {
+        if self.rumours.is_empty() && self.queues.is_empty() {
             return;
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);
@@ -449,10 +527,32 @@ impl Node {
         &self.params
     }
 
-    /// How many messages wait to be spread; never more than members are known.
+    /// How many rumours about members wait to be spread; never more than members are known.
     #[must_use]
     pub fn queued_broadcasts(&self) -> usize {
         self.rumours.len()
+    }
+
+    /// How many intents, queries and user events wait to be spread; at most 4,096 of each.
+    #[must_use]
+    pub fn queued_messages(&self) -> [usize; 3] {
+        let queues = &self.queues;
+        [
+            queues.intents.len(),
+            queues.queries.len(),
+            queues.events.len(),
+        ]
+    }
+
+    /// How the queues of what is to be spread are doing. Looks at every message in them.
+    #[must_use]
+    pub fn queues(&self) -> QueueReport {
+        QueueReport {
+            members: self.rumours.stats(self.now),
+            intents: self.queues.intents.stats(self.now),
+            queries: self.queues.queries.stats(self.now),
+            events: self.queues.events.stats(self.now),
+        }
     }
 
     /// True once the node has left and waits for nothing any more.

@@ -7,9 +7,13 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
+use super::query::Response;
 use crate::action::{CommandId, Outcome, StreamId};
 use crate::event::Event;
 use crate::member::Name;
+use crate::serf::collector::{Answer, QuerySummary};
+use crate::serf::query::QueryKey;
+use crate::serf::responder::ReplyTo;
 
 /// One pending action.
 #[derive(Debug, Clone)]
@@ -29,12 +33,13 @@ pub(super) enum Output {
         helper: SocketAddr,
         nack: bool,
     },
-    /// Answer a ping, or pass on an answer; `told` is a member that is thought dead and should
-    /// hear so.
+    /// Answer a ping, or pass on an answer; `told` is a member that is thought dead, or
+    /// to be leaving, and should hear so.
     Ack {
         seq: u32,
         to: SocketAddr,
         told: Option<Name>,
+        forwarded: bool,
     },
     /// Report that a member did not answer.
     Nack { seq: u32, to: SocketAddr },
@@ -52,6 +57,23 @@ pub(super) enum Output {
     WriteAck { id: StreamId, seq: u32 },
     /// Write everything known.
     WriteSync { id: StreamId, join: bool },
+    /// Send an answer to the asker.
+    Response { to: SocketAddr, response: Response },
+    /// Have an answer passed on to the asker.
+    Relay {
+        via: SocketAddr,
+        reply_to: ReplyTo,
+        response: Response,
+    },
+    /// Pass on an encoded message as it is.
+    Forward { to: SocketAddr, message: Box<[u8]> },
+    /// Tell the asker.
+    Answer { query: QueryKey, answer: Answer },
+    /// Tell the asker that this is all.
+    QueryEnded {
+        query: QueryKey,
+        summary: QuerySummary,
+    },
     /// Close.
     CloseStream { id: StreamId, abort: bool },
     /// Tell the application.
@@ -74,6 +96,7 @@ impl Output {
                 | Self::WriteAck { .. }
                 | Self::WriteSync { .. }
                 | Self::CloseStream { .. }
+                | Self::QueryEnded { .. }
                 | Self::Done { .. }
         )
     }

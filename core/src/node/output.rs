@@ -7,18 +7,14 @@ use core::time::Duration;
 use super::outbox::Output;
 use super::{Node, Phase};
 use crate::action::Action;
-use crate::member::{Profile, VersionRange};
+use crate::member::VersionRange;
 use crate::message::{Accusation, Ack, IndirectPing, Message, Nack, Ping, StreamMessage};
-use crate::message::{RawName, SerfMessage, SyncState};
-use crate::serf::broadcasts::Broadcasts;
-use crate::swim::record::State;
-use crate::swim::rumours::{Claim, Offer, Rumour, Rumours};
-use crate::swim::table::Table;
+use crate::message::{RawName, Relay, SerfMessage, SyncState};
+use crate::swim::record::{Record, State};
 use crate::time::Instant;
-use crate::wire::native::{PacketWriter, SyncWriter, write_stream_message};
-
-/// No rumour is shorter than this on the wire, so a packet with less room is full.
-const SHORTEST_RUMOUR: usize = 8;
+use crate::wire::native::{
+    PacketWriter, SyncWriter, append_message, read_message, write_coordinate, write_stream_message,
+};
 
 impl Node {
     /// The next thing to do. Bytes that go with it are appended to `buf`, which is never cleared
@@ -32,6 +28,7 @@ impl Node {
             }
         }
         self.rumours.shrink_if_idle();
+        self.queues.shrink_if_idle();
         if self.phase == Phase::Stopped {
             return Action::Wait(None);
         }
@@ -64,7 +61,8 @@ impl Node {
                         from: source_name,
                     })
                 });
-                self.packet(to, buf, &[Some(ping), accusation])
+                let leaving = self.said_to_leave((&target).into());
+                self.packet(to, buf, &[Some(ping), accusation, leaving])
             }
             Output::IndirectPing {
                 seq,
@@ -84,22 +82,62 @@ impl Node {
                 };
                 self.packet(helper, buf, &[Some(Message::IndirectPing(ping))])
             }
-            Output::Ack { seq, to, told } => {
-                let ack = Message::Ack(Ack { seq, payload: &[] });
-                let accusation = told.as_ref().and_then(|dead| {
-                    let record = self.table.get(self.table.find(dead.into())?)?;
-                    let incarnation = record.incarnation;
-                    let death = Accusation {
-                        incarnation,
-                        name: dead.into(),
+            Output::Ack {
+                seq,
+                to,
+                told,
+                forwarded,
+            } => {
+                let mut own = core::mem::take(&mut self.scratch);
+                own.clear();
+                if !forwarded && let Some(coordinates) = &self.coordinates {
+                    write_coordinate(&mut own, coordinates.coordinate());
+                }
+                let ack = Message::Ack(Ack { seq, payload: &own });
+                let accusation = told.as_ref().and_then(|told| {
+                    let record = self.table.get(self.table.find(told.into())?)?;
+                    if record.state() != State::Dead {
+                        return self.said_to_leave(told.into());
+                    }
+                    Some(Message::Dead(Accusation {
+                        incarnation: record.incarnation,
+                        name: told.into(),
                         from: source_name,
-                    };
-                    (record.state() == State::Dead).then_some(Message::Dead(death))
+                    }))
                 });
-                self.packet(to, buf, &[Some(ack), accusation])
+                let action = self.packet(to, buf, &[Some(ack), accusation]);
+                self.scratch = own;
+                action
             }
             Output::Nack { seq, to } => self.packet(to, buf, &[Some(Message::Nack(Nack { seq }))]),
             Output::Gossip { to } => self.packet(to, buf, &[]),
+            Output::Response { to, response } => {
+                let response = response.message(source_name);
+                let message = Message::Serf(SerfMessage::QueryResponse(response));
+                self.packet(to, buf, &[Some(message)])
+            }
+            Output::Relay {
+                via,
+                reply_to,
+                response,
+            } => {
+                let response = SerfMessage::QueryResponse(response.message(source_name));
+                let mut encoded = Vec::new();
+                append_message(&mut encoded, &Message::Serf(response));
+                let relay = Relay {
+                    dest: reply_to.addr,
+                    dest_name: reply_to.name.as_ref().map_or("".into(), RawName::from),
+                    message: &encoded,
+                };
+                let message = Message::Serf(SerfMessage::Relay(relay));
+                self.packet(via, buf, &[Some(message)])
+            }
+            Output::Forward { to, message } => match read_message(&message) {
+                Ok(message) => self.packet(to, buf, &[Some(message)]),
+                Err(_) => None,
+            },
+            Output::Answer { query, answer } => Some(Action::Answer { query, answer }),
+            Output::QueryEnded { query, summary } => Some(Action::QueryEnded { query, summary }),
             Output::OpenStream { id, to } => Some(Action::OpenStream { id, to }),
             Output::WritePing { id, seq, target } => {
                 let ping = Ping {
@@ -127,8 +165,14 @@ impl Node {
                     .saturating_sub(state.len() + 32);
                 let mut writer = SyncWriter::new(buf, join, versions, budget);
                 for (_, record) in self.table.iter() {
-                    let (state, incarnation) = (sync_state(record.state()), record.incarnation);
-                    if !writer.push_encoded(state, incarnation, &record.profile.announced) {
+                    let Record {
+                        profile,
+                        intent,
+                        incarnation,
+                        ..
+                    } = record;
+                    let state = sync_state(record.state());
+                    if !writer.push_encoded(state, *intent, *incarnation, &profile.announced) {
                         self.counters.sync_entries_left_out += 1;
                     }
                 }
@@ -152,21 +196,13 @@ impl Node {
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
     ) -> Option<Action> {
-        let limit = self.transmit_limit();
         let mut writer = PacketWriter::new(buf, self.params.packet_budget);
         for message in messages.iter().flatten() {
             // Does not fit only when the budget is at its smallest and two names at their
             // longest; then the receiver has to do without it.
             let _ = writer.push(message);
         }
-        if !self.broadcasts.is_empty() {
-            let others_share = match self.rumours.is_empty() {
-                true => 0,
-                false => writer.remaining() / 4 * 3,
-            };
-            fill_events(&mut writer, &mut self.broadcasts, others_share, limit);
-        }
-        fill(&mut writer, &mut self.rumours, &self.table, limit);
+        self.fill(&mut writer);
         let len = writer.finish();
         self.finish_spreads();
         if len == 0 {
@@ -175,57 +211,6 @@ impl Node {
         self.counters.datagrams_sent += 1;
         self.counters.datagram_bytes_sent += len as u64;
         Some(Action::SendDatagram { to })
-    }
-}
-
-/// User events come first and get a quarter of each packet while there are rumours, too, and all
-/// of it otherwise: a storm of membership changes does not silence applications, nor the other way
-/// round. At least one event goes into each packet that has room for it, however long it is.
-fn fill_events(
-    writer: &mut PacketWriter<'_>,
-    broadcasts: &mut Broadcasts,
-    keep_free: usize,
-    limit: u32,
-) {
-    let mut first = true;
-    broadcasts.fill(limit, |event| {
-        if writer.remaining() < SHORTEST_RUMOUR || (!first && writer.remaining() <= keep_free) {
-            return Offer::Full;
-        }
-        if !writer.push(&Message::Serf(SerfMessage::UserEvent(event.message()))) {
-            return Offer::TooLong;
-        }
-        first = false;
-        Offer::Packed
-    });
-}
-
-fn fill(writer: &mut PacketWriter<'_>, rumours: &mut Rumours, table: &Table, limit: u32) {
-    rumours.fill(limit, |rumour| {
-        if writer.remaining() < SHORTEST_RUMOUR {
-            return Offer::Full;
-        }
-        let Some(record) = table.get(rumour.subject) else {
-            return Offer::TooLong;
-        };
-        if push_rumour(writer, rumour, &record.profile) {
-            Offer::Packed
-        } else {
-            Offer::TooLong
-        }
-    });
-}
-
-fn push_rumour(writer: &mut PacketWriter<'_>, rumour: &Rumour, subject: &Profile) -> bool {
-    let accusation = |from| Accusation {
-        incarnation: rumour.incarnation,
-        name: (&subject.name).into(),
-        from: RawName::from(from),
-    };
-    match &rumour.claim {
-        Claim::Alive => writer.push_alive(rumour.incarnation, &subject.announced),
-        Claim::Suspect(from) => writer.push(&Message::Suspect(accusation(from))),
-        Claim::Dead(from) => writer.push(&Message::Dead(accusation(from))),
     }
 }
 

@@ -27,6 +27,7 @@ const STREAM_PING_SINCE: u8 = 3;
 pub(super) struct Probe {
     seq: u32,
     slot: Slot,
+    sent: Instant,
     /// When it fails, if nothing is heard.
     end: Instant,
     /// The direct ping was not answered in time, and helpers have been asked.
@@ -81,6 +82,7 @@ impl Node {
         self.probe = Some(Probe {
             seq,
             slot,
+            sent: self.now,
             end: self.now + interval,
             indirect: false,
             nacks_expected: 0,
@@ -231,22 +233,25 @@ impl Node {
         }
         let given = ping.source.port() != 0 && !ping.source.ip().is_unspecified();
         let to = if given { ping.source } else { from };
-        let told = self.thought_dead(ping.source_name);
+        let told = self.thought_gone(ping.source_name);
         self.push(Output::Ack {
             seq: ping.seq,
             to,
             told,
+            forwarded: false,
         });
     }
 
-    /// A member that pings although it is thought dead should hear that first of all: the buddy
-    /// system, taken one step further.
-    fn thought_dead(&self, name: RawName<'_>) -> Option<Name> {
-        if !self.params.lifeguard.buddy || self.table.count(State::Dead) == 0 {
+    /// A member that pings although it is thought dead, or to be leaving, should hear that first of
+    /// all: the buddy system, taken one step further.
+    fn thought_gone(&self, name: RawName<'_>) -> Option<Name> {
+        let dead = self.params.lifeguard.buddy && self.table.count(State::Dead) > 0;
+        if !dead && self.table.leaving() == 0 {
             return None;
         }
         let record = self.table.get(self.table.find(name)?)?;
-        (record.state() == State::Dead).then(|| record.profile.name.clone())
+        let gone = record.is_leaving() || (dead && record.state() == State::Dead);
+        gone.then(|| record.profile.name.clone())
     }
 
     pub(super) fn on_indirect_ping(&mut self, from: SocketAddr, ping: &IndirectPing<'_>) {
@@ -283,9 +288,10 @@ impl Node {
             .as_ref()
             .is_some_and(|probe| probe.seq == ack.seq)
         {
-            let probe = self.take_probe();
-            if probe.is_some_and(|probe| probe.indirect) {
-                self.counters.probes_saved_by_helpers += 1;
+            match self.take_probe() {
+                Some(probe) if probe.indirect => self.counters.probes_saved_by_helpers += 1,
+                Some(probe) => self.learn_distance(probe.slot, probe.sent, ack.payload),
+                None => {}
             }
             self.adjust_health(-1);
         } else if let Some(helper) = self.helper_probes.remove(&ack.seq) {
@@ -293,6 +299,7 @@ impl Node {
                 seq: helper.seq,
                 to: helper.requester,
                 told: None,
+                forwarded: true,
             });
         } else {
             self.counters.dropped_stale_acks += 1;

@@ -257,6 +257,7 @@ mod tests {
         let member = Member {
             profile: Arc::new(profile),
             incarnation: 1,
+            intent: crate::serf::intent::Intent::NONE,
             status: Status::Alive,
             suspected: false,
         };

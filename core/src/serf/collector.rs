@@ -1,11 +1,10 @@
 //! The asker's side of queries: gathers acks and responses until the deadline (wire-protocol
 //! reference, section 8.5).
 //!
-//! Each query has a queue of its own, of bounded length, from which the application takes. An
-//! application that does not take loses what no longer fits, which is counted, and nobody else
-//! loses anything.
+//! One ack and one response of each member count, and no more than there can be members that send
+//! them. What counts is handed on at once; nothing is stored but who has answered.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 use crate::error::CommandError;
@@ -35,15 +34,6 @@ pub enum Answer {
     },
 }
 
-impl Answer {
-    fn size(&self) -> usize {
-        match self {
-            Self::Ack { .. } => 0,
-            Self::Response { payload, .. } => payload.len(),
-        }
-    }
-}
-
 /// What became of a query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,19 +44,19 @@ pub struct QuerySummary {
     pub responses: usize,
     /// Acks and responses that came more than once, as relayed ones do.
     pub duplicates: u64,
-    /// Acks and responses lost, because the application did not take those before them, or
-    /// because there were more than there are members.
+    /// Acks and responses dropped, because there were more than there are members, or
+    /// more bytes than so many may send.
     pub dropped: u64,
 }
 
 /// What became of a response that was received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Collected {
-    /// It can be taken.
-    Queued,
+    /// For the application.
+    New(Answer),
     /// There was one like it from that member before.
     Duplicate,
-    /// There was no room for it.
+    /// More members than there are have answered.
     Dropped,
     /// No query of this node waits for it: it is late, or forged.
     Unknown,
@@ -88,8 +78,7 @@ struct Collector {
     bounds: Bounds,
     acked: BTreeSet<Name>,
     responded: BTreeSet<Name>,
-    queue: VecDeque<Answer>,
-    queued_bytes: usize,
+    bytes: usize,
     summary: QuerySummary,
 }
 
@@ -123,8 +112,7 @@ impl Collectors {
             bounds,
             acked: BTreeSet::new(),
             responded: BTreeSet::new(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            bytes: 0,
             summary: QuerySummary::default(),
         };
         self.open.insert(query, collector);
@@ -139,47 +127,26 @@ impl Collectors {
         }
     }
 
-    /// The next answer to a query, if there is one.
-    pub(crate) fn take(&mut self, query: QueryKey) -> Option<Answer> {
-        let collector = self.open.get_mut(&query)?;
-        let answer = collector.queue.pop_front()?;
-        collector.queued_bytes -= answer.size();
-        Some(answer)
-    }
-
     /// When to [`expire`](Self::expire) next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.by_deadline.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Ends a query whose deadline has passed, and hands out what was not taken from it. To be
-    /// called until there is none.
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<Finished> {
-        match self.by_deadline.first() {
-            Some(&(deadline, query)) if deadline <= now => self.close(query),
-            _ => None,
+    /// Ends a query whose deadline has passed. To be called until there is none.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<(QueryKey, QuerySummary)> {
+        let &(deadline, query) = self.by_deadline.first()?;
+        if deadline > now {
+            return None;
         }
+        Some((query, self.close(query)?))
     }
 
     /// Ends a query before its deadline: its asker has heard enough.
-    pub(crate) fn close(&mut self, query: QueryKey) -> Option<Finished> {
+    pub(crate) fn close(&mut self, query: QueryKey) -> Option<QuerySummary> {
         let collector = self.open.remove(&query)?;
         self.by_deadline.remove(&(collector.deadline, query));
-        Some(Finished {
-            query,
-            rest: collector.queue,
-            summary: collector.summary,
-        })
+        Some(collector.summary)
     }
-}
-
-/// A query that is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finished {
-    pub(crate) query: QueryKey,
-    /// Answers that were not taken.
-    pub(crate) rest: VecDeque<Answer>,
-    pub(crate) summary: QuerySummary,
 }
 
 impl Collector {
@@ -200,13 +167,12 @@ impl Collector {
             self.summary.duplicates += 1;
             return Collected::Duplicate;
         }
-        let fits = known.len() < self.bounds.responders()
-            && self.queue.len() < self.bounds.queue()
-            && self.queued_bytes + response.payload.len() <= self.bounds.bytes();
-        if !fits {
+        let bytes = self.bytes.saturating_add(response.payload.len());
+        if known.len() >= self.bounds.responders() || bytes > self.bounds.bytes() {
             self.summary.dropped += 1;
             return Collected::Dropped;
         }
+        self.bytes = bytes;
         known.insert(from.clone());
         let answer = if ack {
             self.summary.acks += 1;
@@ -216,9 +182,7 @@ impl Collector {
             let payload = Arc::from(response.payload);
             Answer::Response { from, payload }
         };
-        self.queued_bytes += answer.size();
-        self.queue.push_back(answer);
-        Collected::Queued
+        Collected::New(answer)
     }
 }
 
@@ -228,14 +192,9 @@ impl Bounds {
         self.members.saturating_mul(2).saturating_add(8)
     }
 
-    /// An ack and a response of everybody.
-    const fn queue(&self) -> usize {
-        self.members.saturating_mul(2)
-    }
-
-    /// What everybody may say, and at least what fits in one datagram.
+    /// What they may say, and at least what fits in one datagram.
     const fn bytes(&self) -> usize {
-        self.members
+        self.responders()
             .saturating_mul(self.response_size)
             .saturating_add(1 << 16)
     }
@@ -246,7 +205,6 @@ mod tests {
     use super::*;
     use crate::serf::clock::LamportTime;
     use alloc::format;
-    use alloc::vec;
 
     const BOUNDS: Bounds = Bounds {
         members: 3,
@@ -294,36 +252,27 @@ mod tests {
         let query = key(5, 77);
         let mut collectors = open(query);
         let mut receive = |response| collectors.receive(&response, at(1));
-        assert_eq!(receive(ack(query, "a")), Collected::Queued);
-        assert_eq!(receive(response(query, "a", b"1")), Collected::Queued);
-        assert_eq!(receive(response(query, "b", b"2")), Collected::Queued);
+        let name = |name| Name::new(name).expect("a valid name");
+        let acked = |from| Collected::New(Answer::Ack { from: name(from) });
+        let answered = |from, payload: &[u8]| {
+            Collected::New(Answer::Response {
+                from: name(from),
+                payload: Arc::from(payload),
+            })
+        };
+        assert_eq!(receive(ack(query, "a")), acked("a"));
+        assert_eq!(receive(response(query, "a", b"1")), answered("a", b"1"));
+        assert_eq!(receive(response(query, "b", b"2")), answered("b", b"2"));
         assert_eq!(receive(response(query, "a", b"1")), Collected::Duplicate);
         assert_eq!(receive(ack(query, "a")), Collected::Duplicate);
-        let name = |name| Name::new(name).expect("a valid name");
-        let expected = [
-            Answer::Ack { from: name("a") },
-            Answer::Response {
-                from: name("a"),
-                payload: Arc::from(&b"1"[..]),
-            },
-            Answer::Response {
-                from: name("b"),
-                payload: Arc::from(&b"2"[..]),
-            },
-        ];
-        for answer in expected {
-            assert_eq!(collectors.take(query), Some(answer));
-        }
-        assert_eq!(collectors.take(query), None);
-        let finished = collectors.close(query).expect("it is open");
         let summary = QuerySummary {
             acks: 1,
             responses: 2,
             duplicates: 2,
             dropped: 0,
         };
-        assert_eq!(finished.summary, summary);
-        assert!(finished.rest.is_empty());
+        assert_eq!(collectors.close(query), Some(summary));
+        assert_eq!(collectors.close(query), None);
     }
 
     #[test]
@@ -347,57 +296,43 @@ mod tests {
         collectors
             .open(query, at(100), false, BOUNDS)
             .expect("there is room");
-        assert_eq!(
-            collectors.receive(&ack(query, "a"), at(1)),
-            Collected::Unknown
-        );
+        let received = collectors.receive(&ack(query, "a"), at(1));
+        assert_eq!(received, Collected::Unknown);
     }
 
     #[test]
-    fn an_asker_that_never_takes_loses_its_own_answers_only() {
-        let (idle, busy) = (key(5, 1), key(6, 2));
-        let mut collectors = open(idle);
+    fn responders_are_bounded_for_each_query_by_itself() {
+        let (flooded, other) = (key(5, 1), key(6, 2));
+        let mut collectors = open(flooded);
         collectors
-            .open(busy, at(100), true, BOUNDS)
+            .open(other, at(100), true, BOUNDS)
             .expect("there is room");
         for n in 0..100 {
             let from = format!("member {n}");
-            collectors.receive(&response(idle, &from, b"payload"), at(1));
+            collectors.receive(&response(flooded, &from, b"payload"), at(1));
         }
-        let received = collectors.receive(&response(busy, "a", b""), at(1));
-        assert_eq!(received, Collected::Queued);
-        assert!(collectors.take(busy).is_some());
-        let finished = collectors.close(idle).expect("it is open");
-        assert_eq!(finished.rest.len(), 2 * BOUNDS.members);
-        assert_eq!(finished.summary.dropped, 100 - 2 * BOUNDS.members as u64);
+        let received = collectors.receive(&response(other, "a", b""), at(1));
+        assert!(matches!(received, Collected::New(_)));
+        let summary = collectors.close(flooded).expect("it is open");
+        assert_eq!(summary.responses, BOUNDS.responders());
+        assert_eq!(summary.dropped, 100 - BOUNDS.responders() as u64);
     }
 
     #[test]
-    fn payloads_and_responders_are_bounded() {
+    fn payloads_are_bounded() {
         let query = key(5, 77);
         let mut collectors = open(query);
-        let huge = vec![0; 60_000];
+        let huge = alloc::vec![0; 60_000];
         let received = collectors.receive(&response(query, "a", &huge), at(1));
-        assert_eq!(received, Collected::Queued);
+        assert!(matches!(received, Collected::New(_)));
         let received = collectors.receive(&response(query, "b", &huge), at(1));
         assert_eq!(received, Collected::Dropped);
-        // One that was dropped for want of room may come again.
-        assert!(collectors.take(query).is_some());
-        let received = collectors.receive(&response(query, "b", &huge), at(1));
-        assert_eq!(received, Collected::Queued);
-
-        let mut taken = 2;
-        assert!(collectors.take(query).is_some());
-        for n in 0..100 {
-            let from = format!("member {n}");
-            collectors.receive(&response(query, &from, b""), at(1));
-            taken += usize::from(collectors.take(query).is_some());
-        }
-        assert_eq!(taken, BOUNDS.responders());
+        let received = collectors.receive(&response(query, "c", b"small"), at(1));
+        assert!(matches!(received, Collected::New(_)));
     }
 
     #[test]
-    fn queries_end_in_the_order_of_their_deadlines_with_what_was_not_taken() {
+    fn queries_end_in_the_order_of_their_deadlines() {
         let mut collectors = Collectors::default();
         assert_eq!(collectors.deadline(), None);
         for (ltime, deadline) in [(1, 300), (2, 100), (3, 200)] {
@@ -409,12 +344,10 @@ mod tests {
         collectors.receive(&response(key(2, 0), "a", b""), at(1));
         assert_eq!(collectors.deadline(), Some(at(100)));
         assert_eq!(collectors.expire(at(99)), None);
-        let finished = collectors.expire(at(200)).expect("one is due");
-        assert_eq!((finished.query, finished.rest.len()), (key(2, 0), 1));
-        assert_eq!(
-            collectors.expire(at(200)).expect("one is due").query,
-            key(3, 0)
-        );
+        let (first, summary) = collectors.expire(at(200)).expect("one is due");
+        assert_eq!((first, summary.responses), (key(2, 0), 1));
+        let (second, _) = collectors.expire(at(200)).expect("one is due");
+        assert_eq!(second, key(3, 0));
         assert_eq!(collectors.expire(at(200)), None);
         assert_eq!(collectors.deadline(), Some(at(300)));
     }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use crate::message;
 use crate::serf::clock::LamportTime;
+use crate::swim::broadcasts::Broadcast;
 
 /// An event that an application on some member sent to all members; cheap to clone.
 ///
@@ -32,6 +33,15 @@ impl UserEvent {
             payload: &self.payload,
             coalesce: self.coalesce,
         }
+    }
+}
+
+impl Broadcast for UserEvent {
+    type Subject = ();
+
+    /// None: two events are never about the same thing.
+    fn subject(&self) -> Option<&()> {
+        None
     }
 }
 

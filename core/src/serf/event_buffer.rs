@@ -19,9 +19,6 @@ use crate::serf::clock::LamportTime;
 use crate::serf::event::UserEvent;
 use crate::serf::window::{Refused, Window};
 
-/// How many times are remembered, unless configured otherwise.
-pub(crate) const DEFAULT_TIMES: u64 = 512;
-
 /// Events of the same time that are remembered. In a cluster at rest each time has one event; it
 /// has more when several members send one before they hear of each other's.
 pub(crate) const MAX_PER_TIME: usize = 1024;
@@ -139,6 +136,7 @@ impl EventBuffer {
     }
 
     /// The time before which events are refused, whatever the clock.
+    #[cfg(test)]
     pub(crate) const fn minimum(&self) -> LamportTime {
         self.window.minimum()
     }

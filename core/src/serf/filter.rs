@@ -7,7 +7,6 @@ use crate::member::Name;
 use crate::message::{Filter, Filters};
 use crate::serf::pattern;
 use crate::tags::Tags;
-use crate::wire::native::FilterEntries;
 
 /// Filters that a query may have. More than that, and it is for nobody.
 pub(crate) const MAX_FILTERS: usize = 16;
@@ -17,17 +16,17 @@ pub(crate) const MAX_FILTERS: usize = 16;
 /// A filter that cannot be read, is of an unknown kind, or has an expression that is invalid or
 /// too large passes nobody.
 pub(crate) fn passes(filters: Filters<'_>, name: &Name, tags: &Tags) -> bool {
-    let mut filters = FilterEntries::new(filters);
+    let mut filters = filters.iter();
     let pass = filters
         .by_ref()
         .take(MAX_FILTERS)
         .all(|filter| match filter {
-            Ok(Filter::Nodes(mut names)) => names.any(|other| other == *name),
-            Ok(Filter::Tag { key, pattern }) => {
+            Some(Filter::Nodes(mut names)) => names.any(|other| other == *name),
+            Some(Filter::Tag { key, pattern }) => {
                 let value = tags.get(key).map_or("", |value| value);
                 pattern::compile(pattern).is_some_and(|expression| expression.is_match(value))
             }
-            Err(_) => false,
+            None => false,
         });
     pass && filters.next().is_none()
 }
@@ -44,7 +43,7 @@ mod tests {
             .map(|(k, v)| (k.into(), v.into()))
             .into();
         passes(
-            Filters(filters),
+            Filters::Native(filters),
             &Name::new("me").expect("a valid name"),
             &tags,
         )

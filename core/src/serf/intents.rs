@@ -8,24 +8,15 @@ use core::time::Duration;
 
 use crate::member::Name;
 use crate::message::RawName;
-use crate::serf::clock::LamportTime;
+use crate::serf::intent::Intent;
 use crate::time::Instant;
 
 /// How long an intent waits for its member.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// What a member wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IntentKind {
-    Join,
-    Leave,
-}
-
-/// What is known of a member that is not known itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Intent {
-    pub(crate) kind: IntentKind,
-    pub(crate) ltime: LamportTime,
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    intent: Intent,
     received: Instant,
 }
 
@@ -33,7 +24,7 @@ pub(crate) struct Intent {
 /// first making room.
 #[derive(Debug, Clone)]
 pub(crate) struct Intents {
-    by_name: BTreeMap<Name, Intent>,
+    by_name: BTreeMap<Name, Waiting>,
     by_age: BTreeSet<(Instant, Name)>,
     capacity: usize,
 }
@@ -48,49 +39,38 @@ impl Intents {
         }
     }
 
-    /// Keeps an intent if it is newer than the one that is known; false if not, or if no member
-    /// can have that name. One that is kept is to be passed on.
+    /// Keeps an intent if it counts more than the one that is known; `None` if not, or if no
+    /// member can have that name. One that is kept is to be passed on.
     #[must_use = "one that is kept is to be passed on"]
     pub(crate) fn insert(
         &mut self,
         name: RawName<'_>,
-        kind: IntentKind,
-        ltime: LamportTime,
+        intent: Intent,
         now: Instant,
-    ) -> bool {
-        let Ok(name) = Name::try_from(name) else {
-            return false;
-        };
-        if self
-            .by_name
-            .get(&name)
-            .is_some_and(|known| ltime <= known.ltime)
-        {
-            return false;
+    ) -> Option<Name> {
+        let name = Name::try_from(name).ok()?;
+        let known = self.by_name.get(&name);
+        if known.is_some_and(|known| intent <= known.intent) {
+            return None;
         }
         self.take(&name);
         while self.by_name.len() >= self.capacity {
-            let Some((_, oldest)) = self.by_age.pop_first() else {
-                return false;
-            };
+            let (_, oldest) = self.by_age.pop_first()?;
             self.by_name.remove(&oldest);
         }
         self.by_age.insert((now, name.clone()));
-        let intent = Intent {
-            kind,
-            ltime,
-            received: now,
-        };
-        self.by_name.insert(name, intent);
-        true
+        let received = now;
+        self.by_name
+            .insert(name.clone(), Waiting { intent, received });
+        Some(name)
     }
 
     /// Hands out what is known of a member that has shown up, and forgets it: from now on the
     /// member's own record knows better.
     pub(crate) fn take(&mut self, name: &Name) -> Option<Intent> {
-        let (name, intent) = self.by_name.remove_entry(name)?;
-        self.by_age.remove(&(intent.received, name));
-        Some(intent)
+        let (name, waiting) = self.by_name.remove_entry(name)?;
+        self.by_age.remove(&(waiting.received, name));
+        Some(waiting.intent)
     }
 
     /// Forgets those that have waited for longer than [`TIMEOUT`].
@@ -105,6 +85,7 @@ impl Intents {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -112,69 +93,75 @@ impl Intents {
 
 #[cfg(test)]
 mod tests {
-    use super::IntentKind::{Join, Leave};
     use super::*;
+    use crate::serf::clock::LamportTime;
     use proptest::prelude::*;
 
     fn time(secs: u64) -> Instant {
         Instant::ZERO + Duration::from_secs(secs)
     }
 
-    fn insert(intents: &mut Intents, name: &str, kind: IntentKind, ltime: u64, at: u64) -> bool {
-        intents.insert(name.into(), kind, LamportTime::new(ltime), time(at))
+    type Kind = fn(LamportTime) -> Intent;
+    const JOIN: Kind = Intent::join;
+    const LEAVE: Kind = Intent::leave;
+
+    fn insert(intents: &mut Intents, name: &str, kind: Kind, ltime: u64, at: u64) -> bool {
+        let intent = kind(LamportTime::new(ltime));
+        intents.insert(name.into(), intent, time(at)).is_some()
     }
 
-    fn take(intents: &mut Intents, name: &str) -> Option<(IntentKind, u64)> {
+    fn take(intents: &mut Intents, name: &str) -> Option<(bool, u64)> {
         let intent = intents.take(&Name::new(name).expect("a valid name"))?;
-        Some((intent.kind, intent.ltime.get()))
+        Some((intent.is_leave(), intent.ltime().get()))
     }
 
     #[test]
     fn the_newest_of_each_name_counts() {
         let mut intents = Intents::new(10);
-        assert!(insert(&mut intents, "a", Join, 5, 0));
-        assert!(!insert(&mut intents, "a", Leave, 5, 1));
-        assert!(!insert(&mut intents, "a", Leave, 4, 1));
-        assert!(insert(&mut intents, "a", Leave, 6, 1));
-        assert!(insert(&mut intents, "b", Join, 1, 1));
-        assert_eq!(take(&mut intents, "a"), Some((Leave, 6)));
+        assert!(insert(&mut intents, "a", JOIN, 5, 0));
+        assert!(!insert(&mut intents, "a", LEAVE, 5, 1));
+        assert!(!insert(&mut intents, "a", LEAVE, 4, 1));
+        assert!(insert(&mut intents, "a", LEAVE, 6, 1));
+        assert!(insert(&mut intents, "b", JOIN, 1, 1));
+        assert_eq!(take(&mut intents, "a"), Some((true, 6)));
         assert_eq!(take(&mut intents, "a"), None);
-        assert_eq!(take(&mut intents, "b"), Some((Join, 1)));
+        assert_eq!(take(&mut intents, "b"), Some((false, 1)));
     }
 
     #[test]
     fn they_wait_for_five_minutes_after_the_last_news() {
         let mut intents = Intents::new(10);
-        assert!(insert(&mut intents, "a", Join, 1, 0));
-        assert!(insert(&mut intents, "b", Join, 1, 0));
-        assert!(insert(&mut intents, "b", Leave, 2, 100));
+        assert!(insert(&mut intents, "a", JOIN, 1, 0));
+        assert!(insert(&mut intents, "b", JOIN, 1, 0));
+        assert!(insert(&mut intents, "b", LEAVE, 2, 100));
         intents.expire(time(300));
         assert_eq!(intents.len(), 2);
         intents.expire(time(301));
         assert_eq!(take(&mut intents, "a"), None);
-        assert_eq!(take(&mut intents, "b"), Some((Leave, 2)));
+        assert_eq!(take(&mut intents, "b"), Some((true, 2)));
         assert_eq!(intents.len(), 0);
     }
 
     #[test]
     fn the_oldest_makes_room() {
         let mut intents = Intents::new(2);
-        assert!(insert(&mut intents, "b", Join, 1, 0));
-        assert!(insert(&mut intents, "a", Join, 1, 1));
-        assert!(insert(&mut intents, "c", Join, 1, 2));
+        assert!(insert(&mut intents, "b", JOIN, 1, 0));
+        assert!(insert(&mut intents, "a", JOIN, 1, 1));
+        assert!(insert(&mut intents, "c", JOIN, 1, 2));
         assert_eq!(intents.len(), 2);
         assert_eq!(take(&mut intents, "b"), None);
         // A newer one of a known name displaces nobody.
-        assert!(insert(&mut intents, "c", Leave, 2, 3));
+        assert!(insert(&mut intents, "c", LEAVE, 2, 3));
         assert_eq!(intents.len(), 2);
-        assert!(!insert(&mut Intents::new(0), "a", Join, 1, 0));
+        assert!(!insert(&mut Intents::new(0), "a", JOIN, 1, 0));
     }
 
     #[test]
     fn names_that_no_member_can_have_are_refused() {
         let mut intents = Intents::new(2);
         for name in [&b""[..], b"\xff", &[b'a'; 256]] {
-            assert!(!intents.insert(RawName::new(name), Join, LamportTime::new(1), time(0)));
+            let intent = Intent::join(LamportTime::new(1));
+            assert_eq!(intents.insert(RawName::new(name), intent, time(0)), None);
         }
         assert_eq!(intents.len(), 0);
     }
@@ -191,7 +178,7 @@ mod tests {
                 if remove {
                     take(&mut intents, &name);
                 } else {
-                    let _ = insert(&mut intents, &name, Join, ltime, now);
+                    let _ = insert(&mut intents, &name, JOIN, ltime, now);
                 }
                 intents.expire(time(now));
                 prop_assert!(intents.len() <= 3);

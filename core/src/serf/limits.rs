@@ -8,7 +8,6 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::message::{Filter, Query, QueryResponse, Relay, UserEvent};
-use crate::wire::native::FilterEntries;
 
 /// Bytes that a user event may have, unless configured otherwise.
 pub(crate) const DEFAULT_USER_EVENT: usize = 512;
@@ -173,7 +172,7 @@ fn query_len(query: &Query<'_>) -> usize {
 }
 
 fn filters_len(query: &Query<'_>) -> usize {
-    let filters = || FilterEntries::new(query.filters).flatten();
+    let filters = || query.filters.iter().flatten();
     let content: usize = filters().map(|filter| bytes(filter_len(&filter))).sum();
     array(filters().count()) + content
 }
@@ -276,7 +275,7 @@ mod tests {
             id: 123_456_789,
             source: "127.0.0.1:7946".parse().expect("an address"),
             source_name: "node-a".into(),
-            filters: Filters(filters),
+            filters: Filters::Native(filters),
             flags: QueryFlags::ACK,
             relay_factor: 2,
             timeout: Duration::from_secs(15),

@@ -4,9 +4,7 @@
 //! Like those of [`swim`](crate::swim) they know no time source and no network;
 //! [`node`](crate::node) puts them together. Everything that peers can make grow has a bound,
 //! which is enforced where it would be passed.
-#![expect(dead_code, reason = "the node does not use it yet")]
 
-pub(crate) mod broadcasts;
 pub(crate) mod clock;
 pub mod coalesce;
 pub(crate) mod collector;
@@ -14,6 +12,7 @@ pub(crate) mod coordinate;
 pub(crate) mod event;
 pub(crate) mod event_buffer;
 pub(crate) mod filter;
+pub(crate) mod intent;
 pub(crate) mod intents;
 pub mod keyring;
 pub(crate) mod limits;

@@ -240,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn escaped_and_quoted_texts_match_themselves(text in r"([^\\]|\\[^E]){0,40}") {
+        fn escaped_and_quoted_texts_match_themselves(text in r"([^E]|[^\\E]E){0,40}") {
             let escaped = alloc::format!("^{}$", regex::escape(&text));
             prop_assert_eq!(matches(&escaped, &text), Some(true));
             let quoted = alloc::format!(r"^\Q{text}\E$");

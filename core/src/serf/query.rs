@@ -150,7 +150,6 @@ pub(crate) fn default_timeout(gossip_interval: Duration, mult: u32, members: usi
 mod tests {
     use super::*;
     use crate::message::{Filter, Filters, RawName};
-    use crate::wire::native::FilterEntries;
 
     #[test]
     fn the_default_timeout_follows_the_reference() {
@@ -183,8 +182,9 @@ mod tests {
             ..QueryParams::default()
         };
         params.append_filters(&mut bytes);
-        let mut filters =
-            FilterEntries::new(Filters(&bytes)).map(|filter| filter.expect("a known filter"));
+        let mut filters = Filters::Native(&bytes)
+            .iter()
+            .map(|filter| filter.expect("a known filter"));
         let Some(Filter::Nodes(names)) = filters.next() else {
             panic!("the names come first");
         };

@@ -8,9 +8,6 @@ use crate::serf::clock::LamportTime;
 use crate::serf::query::QueryKey;
 use crate::serf::window::{Refused, Window};
 
-/// How many times are remembered, unless configured otherwise.
-pub(crate) const DEFAULT_TIMES: u64 = 512;
-
 /// Queries that are remembered in all. Under a flood of distinct times the oldest are forgotten
 /// and the minimum time rises past them; under a flood of one time, its further ones are refused.
 pub(crate) const MAX_QUERIES: usize = 1 << 14;
@@ -69,6 +66,7 @@ impl QueryBuffer {
     }
 
     /// The time before which queries are refused, whatever the clock.
+    #[cfg(test)]
     pub(crate) const fn minimum(&self) -> LamportTime {
         self.window.minimum()
     }

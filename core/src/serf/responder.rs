@@ -55,6 +55,16 @@ impl From<SizeError> for RespondError {
     }
 }
 
+impl From<&message::Query<'_>> for ReplyTo {
+    fn from(query: &message::Query<'_>) -> Self {
+        Self {
+            addr: query.source,
+            name: Name::try_from(query.source_name).ok(),
+            relay_factor: query.relay_factor,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Open {
     deadline: Instant,
@@ -72,7 +82,7 @@ impl Responder {
     /// Opens a query that was just received for an answer, and returns it as the application is
     /// to see it.
     pub(crate) fn open(&mut self, query: &message::Query<'_>, now: Instant) -> Query {
-        let relay_factor = query.relay_factor;
+        let reply_to = ReplyTo::from(query);
         let query = Query::from(query);
         if self.open.len() >= MAX_OPEN {
             self.expire(now);
@@ -82,11 +92,7 @@ impl Responder {
         }
         let open = Open {
             deadline: now + query.timeout,
-            reply_to: ReplyTo {
-                addr: query.source,
-                name: query.source_name.clone(),
-                relay_factor,
-            },
+            reply_to,
             answered: false,
         };
         self.open.insert(query.key, open);

@@ -5,6 +5,7 @@
 //! adapters' business. The format is that of the reference system, so that either can take over
 //! the other's file; what we add is a comment to it.
 
+mod recorder;
 mod replay;
 mod state;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use core::net::SocketAddr;
 
 use crate::member::Name;
 
+pub use recorder::Recorder;
 pub use replay::{Recovered, Replay, Skipped};
 pub use state::State;
 

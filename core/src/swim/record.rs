@@ -5,6 +5,7 @@ use core::mem::size_of;
 use core::time::Duration;
 
 use crate::member::{Member, Profile, Status};
+use crate::serf::intent::Intent;
 use crate::time::{Instant, nanos};
 
 /// A member's state in the gossip protocol. Ordered: at one incarnation, a later state
@@ -29,8 +30,10 @@ impl State {
 pub(crate) struct Record {
     /// The cold part, shared with messages under way and, in a simulation, with other nodes.
     pub(crate) profile: Arc<Profile>,
+    /// The latest word on whether it stays.
+    pub(crate) intent: Intent,
     pub(crate) incarnation: u32,
-    /// State in bits 0 and 1, `leaving` in bit 2, time of the last state change above bit 8.
+    /// State in bits 0 and 1, time of the last change of status above bit 8.
     packed: u32,
 }
 
@@ -44,7 +47,6 @@ const _: () = assert!(
 );
 
 const STATE_MASK: u32 = 0b11;
-const LEAVING: u32 = 0b100;
 const CHANGED_SHIFT: u32 = 8;
 const CHANGED_MASK: u32 = u32::MAX >> CHANGED_SHIFT;
 
@@ -60,6 +62,7 @@ impl Record {
     pub(crate) fn new(profile: Arc<Profile>, incarnation: u32, state: State, now: Instant) -> Self {
         let mut record = Self {
             profile,
+            intent: Intent::NONE,
             incarnation,
             packed: 0,
         };
@@ -78,14 +81,10 @@ impl Record {
 
     /// Changes the state and notes the time. Only the table calls this, as it counts states.
     pub(super) fn set_state(&mut self, state: State, now: Instant) {
-        self.packed = state as u32 | (self.packed & LEAVING) | (steps(now) << CHANGED_SHIFT);
+        self.packed = state as u32 | (steps(now) << CHANGED_SHIFT);
     }
 
-    pub(crate) fn set_leaving(&mut self, leaving: bool) {
-        self.packed = (self.packed & !LEAVING) | (LEAVING * u32::from(leaving));
-    }
-
-    /// Time since the last state change, to a third of a second. Exact to 52 days.
+    /// Time since the last change of status, to a third of a second. Exact to 52 days.
     pub(crate) const fn age(&self, now: Instant) -> Duration {
         let steps = steps(now).wrapping_sub(self.packed >> CHANGED_SHIFT) & CHANGED_MASK;
         Duration::from_nanos((steps as u64) << CHANGED_STEP_BITS)
@@ -96,14 +95,20 @@ impl Record {
         !self.state().is_live() && nanos(self.age(now)) >= nanos(limit)
     }
 
-    /// The status that an operator sees.
+    /// The status that an operator sees: gone without a word is failed, gone after one is left,
+    /// whether the word was the member's own or an operator's.
     pub(crate) const fn status(&self) -> Status {
-        match self.state() {
-            _ if self.packed & LEAVING != 0 => Status::Leaving,
-            State::Alive | State::Suspect => Status::Alive,
-            State::Dead => Status::Failed,
-            State::Left => Status::Left,
+        match (self.state(), self.intent.is_leave()) {
+            (State::Alive | State::Suspect, false) => Status::Alive,
+            (State::Alive | State::Suspect, true) => Status::Leaving,
+            (State::Dead, false) => Status::Failed,
+            (State::Dead, true) | (State::Left, _) => Status::Left,
         }
+    }
+
+    /// True if it is live, and said to leave.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.state().is_live() && self.intent.is_leave()
     }
 
     /// A copy for the application.
@@ -111,6 +116,7 @@ impl Record {
         Member {
             profile: Arc::clone(&self.profile),
             incarnation: self.incarnation,
+            intent: self.intent,
             status: self.status(),
             suspected: self.state() == State::Suspect,
         }

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use crate::member::Profile;
 use crate::message::RawName;
+use crate::serf::intent::Intent;
 use crate::swim::census::Census;
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
@@ -37,6 +38,8 @@ pub(crate) struct Table {
     /// Slots ever used.
     slots: u32,
     counts: [u32; 4],
+    /// Live members that are said to leave.
+    leaving: u32,
     census: Census,
 }
 
@@ -49,6 +52,7 @@ impl Table {
             free: Vec::new(),
             slots: 0,
             counts: [0; 4],
+            leaving: 0,
             census: Census::default(),
         }
     }
@@ -88,6 +92,7 @@ impl Table {
             self.pages.push(Arc::new(array::from_fn(|_| None)));
         }
         self.counts[record.state() as usize] += 1;
+        self.leaving += u32::from(record.is_leaving());
         self.census
             .add(record.profile.versions, record.state() == State::Alive);
         let key = hash(&self.hasher, (&record.profile.name).into());
@@ -116,6 +121,7 @@ impl Table {
             entry.remove();
         }
         self.counts[record.state() as usize] -= 1;
+        self.leaving -= u32::from(record.is_leaving());
         self.census
             .remove(record.profile.versions, record.state() == State::Alive);
         self.free.push(slot);
@@ -132,8 +138,10 @@ impl Table {
         if before == state {
             return;
         }
+        let was_leaving = record.is_leaving();
         record.set_state(state, now);
-        let versions = record.profile.versions;
+        let (is_leaving, versions) = (record.is_leaving(), record.profile.versions);
+        self.count_leaving(was_leaving, is_leaving);
         self.counts[before as usize] -= 1;
         self.counts[state as usize] += 1;
         if (before == State::Alive) != (state == State::Alive) {
@@ -157,10 +165,22 @@ impl Table {
         }
     }
 
-    pub(crate) fn set_leaving(&mut self, slot: Slot, leaving: bool) {
+    /// Takes over the latest word on whether a member stays, noting the time if its status is
+    /// another one now.
+    pub(crate) fn set_intent(&mut self, slot: Slot, intent: Intent, now: Instant) {
         if let Some(record) = self.get_mut(slot) {
-            record.set_leaving(leaving);
+            let (before, was_leaving) = (record.status(), record.is_leaving());
+            record.intent = intent;
+            if record.status() != before {
+                record.set_state(record.state(), now);
+            }
+            let is_leaving = record.is_leaving();
+            self.count_leaving(was_leaving, is_leaving);
         }
+    }
+
+    fn count_leaving(&mut self, before: bool, after: bool) {
+        self.leaving = self.leaving + u32::from(after) - u32::from(before);
     }
 
     /// All members, in slot order.
@@ -188,6 +208,11 @@ impl Table {
     /// Members that take part: alive or suspected.
     pub(crate) fn live(&self) -> usize {
         self.count(State::Alive) + self.count(State::Suspect)
+    }
+
+    /// Live members that are said to leave.
+    pub(crate) fn leaving(&self) -> usize {
+        self.leaving as usize
     }
 
     pub(crate) fn census(&self) -> &Census {

@@ -114,7 +114,7 @@ fn main() -> Result {
                 Action::Event(Event::User(event)) => {
                     say(String::from_utf8_lossy(&event.payload));
                 }
-                Action::Event(_) => {}
+                Action::Event(_) | Action::Answer { .. } | Action::QueryEnded { .. } => {}
                 Action::Done { outcome, .. } => say(format_args!("{outcome:?}")),
                 Action::Wait(Some(deadline)) => break deadline,
                 Action::Wait(None) => return Ok(()),

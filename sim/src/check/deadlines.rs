@@ -1,28 +1,43 @@
 //! A node that was told the time and drained waits for a later time.
 
-use super::{Check, Observation, What};
+use super::{Check, Observation, Tally, Wants, What};
 
 /// A node that has handled its deadline asks for one in the future: otherwise its adapter would
 /// spin without end.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Deadlines;
+pub struct Deadlines {
+    looks: u64,
+}
 
 impl Check for Deadlines {
     fn name(&self) -> &'static str {
         "a drained node asks for a future deadline"
     }
 
+    fn wants(&self) -> Wants {
+        Wants::WAITS
+    }
+
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
-        match seen.what {
-            What::Waits {
-                until: Some(until),
-                ticked: true,
-            } if until <= seen.at => Err(format!(
+        let What::Waits {
+            until: Some(until),
+            ticked: true,
+        } = seen.what
+        else {
+            return Ok(());
+        };
+        self.looks += 1;
+        if until <= seen.at {
+            return Err(format!(
                 "node {} was told that it is {:?} and waits for {until:?}",
                 seen.node, seen.at
-            )),
-            _ => Ok(()),
+            ));
         }
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        vec![("looks", self.looks)]
     }
 }
 
@@ -31,16 +46,22 @@ mod tests {
     use serf_core::Instant;
 
     use super::*;
+    use crate::World;
 
     fn verdict(until: Option<u64>, ticked: bool) -> bool {
         let what = What::Waits {
             until: until.map(Instant::from_nanos),
             ticked,
         };
-        let at = Instant::from_nanos(10);
-        Deadlines
-            .observe(&Observation { at, node: 0, what })
-            .is_ok()
+        let world = &World::builder(0).build();
+        let (at, node) = (Instant::from_nanos(10), 0);
+        let seen = Observation {
+            at,
+            node,
+            what,
+            world,
+        };
+        Deadlines::default().observe(&seen).is_ok()
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! No datagram is longer than the node's settings allow.
 
-use super::{Check, Observation, What};
+use super::{Check, Observation, Tally, Wants, What};
 
 /// Every datagram fits in the `packet_budget` of its sender, and has a content.
 #[derive(Debug, Clone, Default)]
 pub struct Packets {
     /// By node.
     budgets: Vec<usize>,
+    packets: u64,
 }
 
 impl Check for Packets {
     fn name(&self) -> &'static str {
         "datagrams fit in the packet budget"
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::STARTED | Wants::DATAGRAMS
     }
 
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
@@ -25,6 +30,7 @@ impl Check for Packets {
             }
             What::Datagram { to, bytes } => {
                 let limit = self.budgets[seen.node];
+                self.packets += 1;
                 if bytes.is_empty() || bytes.len() > limit {
                     let len = bytes.len();
                     return Err(format!(
@@ -36,6 +42,10 @@ impl Check for Packets {
             }
             _ => Ok(()),
         }
+    }
+
+    fn tally(&self) -> Tally {
+        vec![("datagrams", self.packets)]
     }
 }
 
@@ -52,6 +62,7 @@ mod tests {
             ..Config::lan()
         })
         .expect("within bounds");
+        let world = &crate::World::builder(0).build();
         let mut check = Packets::default();
         let mut observe = |what| {
             check
@@ -59,6 +70,7 @@ mod tests {
                     at: Instant::ZERO,
                     node: 3,
                     what,
+                    world,
                 })
                 .is_ok()
         };

@@ -16,7 +16,7 @@ const NAMED: usize = 5;
 ///
 /// The true view of a running node holds, as alive, exactly the running nodes that it is connected
 /// with, itself included; connected means over a chain of nodes between which datagrams or streams
-/// pass both ways. About nodes that are paused or about to leave, any view is accepted.
+/// pass both ways. A node that moved has to be known at its new address. About nodes that are paused or about to leave, any view is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Views {
     /// Running nodes that were looked at.
@@ -162,7 +162,8 @@ impl Truth {
             if member.status() != Status::Alive {
                 continue;
             }
-            match world.index_of(member.name()) {
+            let here = |index: &usize| world.address_of(*index) == member.addr();
+            match world.index_of(member.name()).filter(here) {
                 Some(index) if self.roles[index] == Role::Unsettled => {}
                 Some(index) if self.roles[index] == Role::Running && self.parts[index] == part => {
                     held[index] = true;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rmpv::Value;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use super::members::MemberFilter;
@@ -38,11 +38,15 @@ pub(super) enum Closed {
     Request(String),
     #[error("it sent nothing, or half a message, for {READ_TIMEOUT:?}")]
     TimedOut,
+    #[error("it was idle, and others need its place")]
+    Crowded,
 }
 
 /// A client's connection.
 pub(super) struct Connection {
     agent: Arc<Agent>,
+    /// Wakes the connection that has been idle the longest when another needs its place.
+    crowded: Arc<Notify>,
     frames: FrameReader<OwnedReadHalf>,
     output: Output,
     /// Kept from one request to the next: missing keys keep their values.
@@ -67,13 +71,14 @@ enum Then {
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, agent: Arc<Agent>) -> Self {
+    pub(super) fn new(socket: TcpStream, agent: Arc<Agent>, crowded: Arc<Notify>) -> Self {
         // Responses are small and waited for.
         let _ = socket.set_nodelay(true);
         let (read, write) = socket.into_split();
         let authenticated = agent.rpc_auth.is_empty();
         Self {
             agent,
+            crowded,
             frames: FrameReader::new(read, Limits::STRANGER),
             output: Output::new(write),
             header: msg::RequestHeader::default(),
@@ -101,10 +106,16 @@ impl Connection {
     /// The next message, or `None` when the client has gone. Notices clients that do not take
     /// the records of their subscriptions.
     async fn next_request(&mut self) -> Result<Option<Value>, Closed> {
+        let idle = self.subscriptions.is_empty();
+        let crowded = self.crowded.notified();
+        tokio::pin!(crowded);
         loop {
             tokio::select! {
+                // What has been sent is answered first.
+                biased;
                 value = read(&mut self.frames, self.shaken_hands) => return value,
                 Some(ended) = self.tasks.join_next() => check(ended)?,
+                () = &mut crowded, if idle => return Err(Closed::Crowded),
             }
         }
     }
@@ -136,6 +147,7 @@ impl Connection {
 
     async fn evaluate(&mut self) -> Result<Then, Closed> {
         let name = self.header.command.clone();
+        self.agent.telemetry.count("agent.ipc.command");
         if name != command::HANDSHAKE && !self.shaken_hands {
             self.reply(error::HANDSHAKE_REQUIRED).await?;
             return Err(Closed::Request(error::HANDSHAKE_REQUIRED.to_owned()));
@@ -160,6 +172,7 @@ impl Connection {
             command::TAGS => self.tags().await,
             command::GET_COORDINATE => self.coordinate().await,
             command::EVENT => self.user_event().await,
+            command::WHY => self.why().await,
             command::QUERY => self.refuse::<msg::QueryRequest>("queries").await,
             command::RESPOND => {
                 let _: msg::RespondRequest = self.body().await?;
@@ -380,18 +393,24 @@ impl Connection {
 
     async fn tags(&mut self) -> Result<Then, Closed> {
         let request: msg::TagsRequest = self.body().await?;
-        let _changing = self.agent.tags.lock().await;
-        let local = match self.agent.handle.local().await {
-            Ok(local) => local,
-            Err(stopped) => return self.reply(&stopped.to_string()).await,
-        };
-        let mut tags = local.tags();
-        for key in request.delete_tags.unwrap_or_default() {
-            tags.remove(&key);
-        }
-        tags.extend(request.tags);
-        let done = self.agent.handle.set_tags(tags).await;
+        let delete = request.delete_tags.unwrap_or_default();
+        let done = self.agent.change_tags(request.tags, &delete).await;
         self.reply_result(done).await
+    }
+
+    async fn why(&mut self) -> Result<Then, Closed> {
+        let msg::WhyRequest { node } = self.body().await?;
+        match self.agent.handle.members().await {
+            Ok(members) => {
+                let member = members.iter().find(|member| member.name().as_str() == node);
+                let response = msg::WhyResponse {
+                    status: member.map_or_else(String::new, |member| member.status().to_string()),
+                    history: self.agent.stories.of(&node),
+                };
+                self.reply_with("", &response).await
+            }
+            Err(stopped) => self.reply(&stopped.to_string()).await,
+        }
     }
 
     async fn coordinate(&mut self) -> Result<Then, Closed> {

@@ -13,13 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::agent::Agent;
 use connection::Connection;
 
-/// Connections open at once; more are closed at once.
+/// Connections open at once. For one more, the one that has been idle the longest has to go; if
+/// none is idle, the new one is refused.
 const MAX_CONNECTIONS: usize = 256;
+
+/// How long an idle connection may take to go.
+const MAKE_ROOM: Duration = Duration::from_millis(100);
 
 /// The pause after an error of the system on accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,6 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves clients for ever.
 pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let crowded = Arc::new(Notify::new());
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -36,17 +41,22 @@ pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>) {
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        if places.available_permits() == 0 {
+            crowded.notify_one();
+        }
+        let place = Arc::clone(&places).acquire_owned();
+        let Ok(Ok(place)) = tokio::time::timeout(MAKE_ROOM, place).await else {
             tracing::warn!(
                 target: "agent.ipc",
-                "Refused client {peer}: {MAX_CONNECTIONS} clients are connected already"
+                "Refused client {peer}: {MAX_CONNECTIONS} clients are connected and busy"
             );
             continue;
         };
         tracing::info!(target: "agent.ipc", "Accepted client: {peer}");
-        let agent = Arc::clone(&agent);
+        agent.telemetry.count("agent.ipc.accept");
+        let connection = Connection::new(stream, Arc::clone(&agent), Arc::clone(&crowded));
         tokio::spawn(async move {
-            if let Err(reason) = Connection::new(stream, agent).run().await {
+            if let Err(reason) = connection.run().await {
                 tracing::error!(target: "agent.ipc", "Closed client {peer}: {reason}");
             }
             drop(place);

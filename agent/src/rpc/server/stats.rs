@@ -31,16 +31,16 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
     ]);
     let serf = section(&[
         ("encrypted", &false),
-        ("event_queue", &node.queued_events),
+        ("event_queue", &node.queues.events.depth),
         ("event_time", &node.event_time),
         ("failed", &node.failed),
         ("health_score", &node.health_score),
-        ("intent_queue", &node.queued_broadcasts),
+        ("intent_queue", &node.queues.intents.depth),
         ("left", &node.left),
-        ("member_time", &0),
+        ("member_time", &node.member_time),
         ("members", &node.members),
-        ("query_queue", &0),
-        ("query_time", &0),
+        ("query_queue", &node.queues.queries.depth),
+        ("query_time", &node.query_time),
     ]);
     let name = local.name().as_str();
     Ok([

@@ -153,9 +153,9 @@ mod tests {
         let (client, server) = (client.await.unwrap(), listener.accept().await.unwrap().0);
         let (lines, receiver) = broadcast::channel(4);
         for n in 0..10 {
-            let text = format!("line {n}").into();
-            let level = Level::Info;
-            lines.send(Line { level, text }).unwrap();
+            lines
+                .send(Line::plain(Level::Info, &format!("line {n}")))
+                .unwrap();
         }
         drop(lines);
         let (_stop, stopped) = oneshot::channel();

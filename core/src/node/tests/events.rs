@@ -57,7 +57,7 @@ fn an_event_reaches_everybody_once_the_sender_included() {
     for n in 0..5 {
         assert_eq!(cluster.heard(n), ["deploy"], "at node-{n}");
     }
-    assert_eq!(cluster.nodes[2].queued_events(), 0);
+    assert_eq!(cluster.nodes[2].queues().events.depth, 0);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Scripted stories of a few nodes, told through the public calls alone.
 
 mod events;
+mod intents;
 mod lifeguard;
 mod merging;
+mod queries;
+mod restarts;
 mod stories;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -12,8 +15,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::{
-    Action, Config, Event, Identity, Instant, MemberEventKind, Name, Node, Outcome, Params, Status,
-    StreamFailure, StreamId, StreamInput, Tags,
+    Action, Answer, Config, Event, Identity, Instant, MemberEventKind, Name, Node, Outcome, Params,
+    QueryKey, QuerySummary, Status, StreamFailure, StreamId, StreamInput, Tags,
 };
 
 /// A few nodes on a network that takes a millisecond per hop. No randomness of its own.
@@ -30,6 +33,8 @@ struct Cluster {
     peers: BTreeMap<(usize, StreamId), (usize, StreamId)>,
     events: Vec<(usize, Event)>,
     outcomes: Vec<(usize, Outcome)>,
+    answers: Vec<(usize, QueryKey, Answer)>,
+    ended: Vec<(usize, QueryKey, QuerySummary)>,
     /// The last time that each node was told.
     told: BTreeMap<usize, Instant>,
 }
@@ -92,6 +97,8 @@ impl Cluster {
             peers: BTreeMap::new(),
             events: Vec::new(),
             outcomes: Vec::new(),
+            answers: Vec::new(),
+            ended: Vec::new(),
             told: BTreeMap::new(),
         }
     }
@@ -183,6 +190,8 @@ impl Cluster {
                     }
                 }
                 Action::Event(event) => self.events.push((n, event)),
+                Action::Answer { query, answer } => self.answers.push((n, query, answer)),
+                Action::QueryEnded { query, summary } => self.ended.push((n, query, summary)),
                 Action::Done { outcome, .. } => self.outcomes.push((n, outcome)),
                 Action::Wait(deadline) => {
                     let deadline = deadline.unwrap_or(Instant::FAR_FUTURE);
@@ -245,6 +254,15 @@ impl Cluster {
                 self.nodes[to].handle_stream(id, input, now);
             }
         }
+    }
+
+    /// The ends of commands that spread something: at which node, and whether it was complete.
+    fn completions(&self) -> Vec<(usize, bool)> {
+        let spread = |(n, outcome): &(usize, Outcome)| match outcome {
+            Outcome::Spread { complete, .. } => Some((*n, *complete)),
+            _ => None,
+        };
+        self.outcomes.iter().filter_map(spread).collect()
     }
 
     fn status(&self, at: usize, of: usize) -> Option<Status> {

@@ -225,7 +225,7 @@ fn a_leave_is_seen_as_left_and_stops_the_node() {
     );
     cluster.run(10 * SECOND);
     assert!(cluster.nodes[2].is_stopped());
-    assert_eq!(cluster.outcomes, [(2, Outcome::Spread { complete: true })]);
+    assert_eq!(cluster.completions(), [(2, true)]);
     for n in 0..2 {
         assert_eq!(cluster.status(n, 2), Some(Status::Left), "at node-{n}");
         assert_eq!(cluster.kinds(n, 2), [MemberEventKind::Leave], "at node-{n}");
@@ -242,7 +242,7 @@ fn a_leave_of_a_lone_node_ends_without_waiting_for_an_answer() {
     let now = cluster.now;
     cluster.nodes[0].leave(now).expect("leave is accepted");
     cluster.run(2 * SECOND);
-    assert_eq!(cluster.outcomes, [(0, Outcome::Spread { complete: true })]);
+    assert_eq!(cluster.completions(), [(0, true)]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_leave_that_reaches_nobody_ends_at_the_broadcast_timeout_and_says_so() {
     cluster.nodes[0].leave(now).expect("leave is accepted");
     cluster.run(7 * SECOND);
     assert!(cluster.nodes[0].is_stopped());
-    assert_eq!(cluster.outcomes, [(0, Outcome::Spread { complete: false })]);
+    assert_eq!(cluster.completions(), [(0, false)]);
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn new_tags_reach_the_others_as_an_update() {
     let member = cluster.nodes[0].member(&name(1)).expect("known");
     assert_eq!(member.tags(), tags(&[("role", "web")]));
     assert_eq!(cluster.kinds(0, 1), [MemberEventKind::Update]);
-    assert_eq!(cluster.outcomes, [(1, Outcome::Spread { complete: true })]);
+    assert_eq!(cluster.completions(), [(1, true)]);
 }
 
 #[test]
@@ -455,7 +455,7 @@ fn force_leave_turns_a_failed_member_into_a_left_one_everywhere() {
     for n in 0..2 {
         assert_eq!(cluster.status(n, 2), Some(Status::Left), "at node-{n}");
     }
-    assert_eq!(cluster.outcomes, [(0, Outcome::Spread { complete: true })]);
+    assert_eq!(cluster.completions(), [(0, true)]);
 }
 
 #[test]

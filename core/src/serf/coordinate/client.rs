@@ -27,7 +27,6 @@ pub(crate) struct CoordinateClient {
     next_residual: u8,
     peers: Peers,
     resets: u32,
-    zero_rtts: u32,
 }
 
 impl CoordinateClient {
@@ -40,7 +39,6 @@ impl CoordinateClient {
             next_residual: 0,
             peers: Peers::new(max_peers),
             resets: 0,
-            zero_rtts: 0,
         }
     }
 
@@ -58,11 +56,6 @@ impl CoordinateClient {
     /// How often this node lost its way and started over from the origin.
     pub(crate) fn resets(&self) -> u32 {
         self.resets
-    }
-
-    /// How many round trips of no time at all were measured: a sign of a clock that is too coarse.
-    pub(crate) fn zero_rtts(&self) -> u32 {
-        self.zero_rtts
     }
 
     /// Learns from a round trip of `rtt` to a peer that says it is at `other`.
@@ -84,7 +77,6 @@ impl CoordinateClient {
         if rtt > MAX_RTT {
             return Err(Rejected::RttTooLong { rtt });
         }
-        self.zero_rtts = self.zero_rtts.saturating_add(u32::from(rtt.is_zero()));
         let rtt = self.peers.observe(peer, rtt, other).as_secs_f64();
         self.spring(other, rtt, &mut draw);
         self.adjust(other, rtt);

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::field::addr;
-use super::sized::{append, append_bytes, append_sized, split_sized, take_u32};
+use super::sized::{append, append_bytes, append_sized, split_sized, take, take_u32};
 use crate::member::Versions;
 use crate::message::{Alive, RawName, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 
 /// What a member announces about itself in encoded form: an [`Alive`] without its incarnation.
 ///
@@ -45,14 +46,14 @@ impl Announcement {
         &self.bytes[usize::from(self.meta)..]
     }
 
-    /// Appends `first`, the incarnation and the announcement, with their length in front. False,
-    /// with `out` as it was, if that takes `out` past `limit` bytes.
+    /// Appends the kind of the message, the incarnation and the announcement, with their length in
+    /// front. False, with `out` as it was, if that takes `out` past `limit` bytes.
     #[inline]
     pub(super) fn append_sized(
         &self,
         out: &mut Vec<u8>,
         limit: usize,
-        first: u8,
+        kind: u8,
         incarnation: u32,
     ) -> bool {
         // At the end of a packet this is asked of several that do not fit.
@@ -63,16 +64,35 @@ impl Announcement {
         match (len, u8::try_from(incarnation)) {
             // Nearly always: all numbers take one byte.
             (Ok(len @ 0..0x80), Ok(incarnation @ 0..0x80)) => {
-                out.extend_from_slice(&[len, first, incarnation]);
+                out.extend_from_slice(&[len, kind, incarnation]);
                 out.extend_from_slice(&self.bytes);
                 true
             }
             _ => append_sized(out, limit, |out| {
-                out.push(first);
+                out.push(kind);
                 append(out, &incarnation);
                 out.extend_from_slice(&self.bytes);
             }),
         }
+    }
+
+    /// Appends it as an entry of a state exchange; otherwise like
+    /// [`append_sized`](Self::append_sized).
+    #[inline]
+    pub(super) fn append_entry(
+        &self,
+        out: &mut Vec<u8>,
+        limit: usize,
+        state: SyncState,
+        intent: Intent,
+        incarnation: u32,
+    ) -> bool {
+        append_sized(out, limit, |out| {
+            out.push(state as u8);
+            append(out, &intent);
+            append(out, &incarnation);
+            out.extend_from_slice(&self.bytes);
+        })
     }
 }
 
@@ -143,9 +163,17 @@ pub(super) fn read_alive(bytes: &[u8]) -> Option<Alive<'_>> {
 
 #[inline(always)]
 pub(super) fn read_entry(bytes: &[u8]) -> Option<SyncEntry<'_>> {
-    let (state, alive) = read_state(bytes)?;
+    let (state, rest) = read_state(bytes)?;
+    let (intent, alive) = match rest.split_first()? {
+        (&0, rest) => (Intent::NONE, rest),
+        _ => take(rest)?,
+    };
     let alive = read_alive(alive)?;
-    Some(SyncEntry { state, alive })
+    Some(SyncEntry {
+        state,
+        intent,
+        alive,
+    })
 }
 
 #[inline(always)]
@@ -181,6 +209,6 @@ fn versions(bytes: &[u8; 6]) -> Versions {
 }
 
 pub(super) fn append_entry(out: &mut Vec<u8>, entry: &SyncEntry<'_>) {
-    append(out, &entry.state);
+    append(out, &(entry.state, entry.intent));
     append_alive(out, &entry.alive);
 }

@@ -89,3 +89,35 @@ pub(crate) mod nanos {
         u64::deserialize(deserializer).map(Duration::from_nanos)
     }
 }
+
+/// The filters of a query, in the native form whatever they came in.
+pub(crate) mod filters {
+    use alloc::vec::Vec;
+
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::Serializer;
+
+    use crate::message::Filters;
+    use crate::wire::native::filter::append_filters;
+
+    pub(crate) fn serialize<S: Serializer>(
+        filters: &Filters<'_>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match filters {
+            Filters::Native(bytes) => serializer.serialize_bytes(bytes),
+            Filters::Memberlist(_) => {
+                let mut bytes = Vec::new();
+                append_filters(&mut bytes, *filters);
+                serializer.serialize_bytes(&bytes)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn deserialize<'de: 'a, 'a, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Filters<'a>, D::Error> {
+        <&[u8]>::deserialize(deserializer).map(Filters::Native)
+    }
+}

@@ -4,22 +4,41 @@ use alloc::vec::Vec;
 
 use super::packet::MessageError;
 use super::sized::{append_bytes, append_sized, split_sized};
-use crate::message::{Filter, Filters, RawName};
+use crate::message::{self, Filter, Filters, RawName};
 
 /// The kinds of filters.
 mod kind {
     pub(super) const NODES: u8 = 0;
     pub(super) const TAG: u8 = 1;
+    /// Nobody knows this kind, so nobody passes: what becomes of filters that cannot be read.
+    pub(super) const NOBODY: u8 = 0xff;
 }
 
 /// Appends a filter that passes the members of these names to those that `out` holds.
 pub fn append_node_filter<'n>(out: &mut Vec<u8>, names: impl IntoIterator<Item = &'n str>) {
+    append_names(out, names.into_iter().map(RawName::from));
+}
+
+fn append_names<'n>(out: &mut Vec<u8>, names: impl Iterator<Item = RawName<'n>>) {
     append_sized(out, usize::MAX, |out| {
         out.push(kind::NODES);
         for name in names {
             append_bytes(out, name.as_bytes());
         }
     });
+}
+
+/// Appends filters that came in any form.
+pub(super) fn append_filters(out: &mut Vec<u8>, filters: Filters<'_>) {
+    for filter in filters.iter() {
+        match filter {
+            Some(Filter::Nodes(names)) => append_names(out, names),
+            Some(Filter::Tag { key, pattern }) => append_tag_filter(out, key, pattern),
+            None => {
+                append_sized(out, usize::MAX, |out| out.push(kind::NOBODY));
+            }
+        }
+    }
 }
 
 /// Appends a filter that passes the members with a tag of this key whose value the regular
@@ -43,10 +62,10 @@ pub struct FilterEntries<'a> {
 }
 
 impl<'a> FilterEntries<'a> {
-    /// The filters in `filters`.
+    /// The filters in the native form of [`Filters`](crate::message::Filters).
     #[must_use]
-    pub const fn new(filters: Filters<'a>) -> Self {
-        Self { rest: filters.0 }
+    pub const fn new(filters: &'a [u8]) -> Self {
+        Self { rest: filters }
     }
 }
 
@@ -71,7 +90,9 @@ impl core::iter::FusedIterator for FilterEntries<'_> {}
 fn read_filter(filter: &[u8]) -> Result<Filter<'_>, MessageError> {
     let (&kind, fields) = filter.split_first().ok_or(MessageError::Malformed)?;
     match kind {
-        kind::NODES => Some(Filter::Nodes(Names { rest: fields })),
+        kind::NODES => Some(Filter::Nodes(message::Names::Native(Names {
+            rest: fields,
+        }))),
         kind::TAG => read_tag(fields),
         _ => return Err(MessageError::Unknown { kind }),
     }

@@ -88,6 +88,7 @@ mod kind {
     pub(super) const QUERY: u8 = 12;
     pub(super) const QUERY_RESPONSE: u8 = 13;
     pub(super) const RELAY: u8 = 14;
+    pub(super) const REFUSAL: u8 = 15;
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::alive::{Announcement, append_entry, read_entry};
 use super::packet::MessageError;
+use super::serf::{append_serf, read_serf};
 use super::sized::{append, append_bytes, append_sized, split_sized, take};
 use super::{CHECKSUM_LEN, FIRST_BYTE, Strange, check_first_byte, checksum, kind};
 use crate::member::VersionRange;
 use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
 
 const LEN_LEN: usize = 4;
 const HEADER_LEN: usize = 1 + LEN_LEN + CHECKSUM_LEN;
@@ -73,7 +75,12 @@ pub fn read_stream_message(received: &[u8]) -> Result<StreamMessage<'_>, StreamE
         kind::PING => take(fields).map(|(m, _)| StreamMessage::Ping(m)),
         kind::ACK => take(fields).map(|(m, _)| StreamMessage::Ack(m)),
         kind::SYNC => read_sync(fields).map(StreamMessage::Sync),
-        _ => return Err(StreamError::Unknown { kind }),
+        kind::REFUSAL => take(fields).map(|(text, _)| StreamMessage::Refusal(text)),
+        _ => match read_serf(kind, fields) {
+            Ok(message) => Some(StreamMessage::Serf(message)),
+            Err(MessageError::Malformed) => None,
+            Err(MessageError::Unknown { kind }) => return Err(StreamError::Unknown { kind }),
+        },
     }
     .ok_or(StreamError::Malformed)
 }
@@ -96,6 +103,8 @@ pub fn write_stream_message(buf: &mut Vec<u8>, message: &StreamMessage<'_>) -> u
             buf.extend_from_slice(m.entries);
             append_bytes(buf, m.user_state);
         }
+        StreamMessage::Serf(m) => append_serf(buf, m),
+        StreamMessage::Refusal(text) => append(buf, &(kind::REFUSAL, text)),
     };
     end_frame(buf, start)
 }
@@ -195,10 +204,11 @@ impl<'b> SyncWriter<'b> {
     pub(crate) fn push_encoded(
         &mut self,
         state: SyncState,
+        intent: Intent,
         incarnation: u32,
         announced: &Announcement,
     ) -> bool {
-        let done = announced.append_sized(self.buf, self.limit, state as u8, incarnation);
+        let done = announced.append_entry(self.buf, self.limit, state, intent, incarnation);
         self.count += u32::from(done);
         done
     }

@@ -88,7 +88,7 @@ fn every_message() -> Vec<Message<'static>> {
             id: 77,
             source: addr(V4),
             source_name: "asker".into(),
-            filters: Filters(b"\x03\x00\x01a"),
+            filters: Filters::Native(b"\x03\x00\x01a"),
             flags: QueryFlags::ACK,
             relay_factor: 2,
             timeout: Duration::from_millis(3200),

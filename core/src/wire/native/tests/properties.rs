@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
+use crate::serf::clock::LamportTime;
+use crate::serf::intent::Intent;
 
 /// Owned material that a message can borrow from.
 #[derive(Debug, Clone)]
@@ -40,6 +42,14 @@ impl Parts {
             addr: self.addrs[0],
             versions: self.versions(),
             meta: &self.bytes,
+        }
+    }
+
+    fn intent(&self) -> Intent {
+        let ltime = LamportTime::new(self.ltime);
+        match self.numbers.1 {
+            true => Intent::leave(ltime),
+            false => Intent::join(ltime),
         }
     }
 
@@ -104,7 +114,7 @@ impl Parts {
                 id,
                 source: self.addrs[0],
                 source_name: (&**a).into(),
-                filters: Filters(&self.bytes),
+                filters: Filters::Native(&self.bytes),
                 flags: QueryFlags::from_bits(id),
                 relay_factor: self.versions[0],
                 timeout: Duration::from_nanos(self.ltime),
@@ -192,7 +202,7 @@ proptest! {
         state in 0..4_usize,
     ) {
         let states = [SyncState::Alive, SyncState::Suspect, SyncState::Dead, SyncState::Left];
-        let entry = SyncEntry { state: states[state], alive: parts.alive() };
+        let entry = SyncEntry { state: states[state], intent: parts.intent(), alive: parts.alive() };
         let mut by_hand = Vec::new();
         alive::append_entry(&mut by_hand, &entry);
         prop_assert_eq!(&by_hand, &postcard::to_allocvec(&entry).expect("it serializes"));
@@ -247,8 +257,8 @@ proptest! {
                 buf
             };
             prop_assert_eq!(
-                frame(&|writer| writer.push_encoded(state, alive.incarnation, &announced)),
-                frame(&|writer| writer.push(&SyncEntry { state, alive }))
+                frame(&|writer| writer.push_encoded(state, parts.intent(), alive.incarnation, &announced)),
+                frame(&|writer| writer.push(&SyncEntry { state, intent: parts.intent(), alive }))
             );
         }
     }
@@ -304,7 +314,7 @@ proptest! {
     ) {
         let mut buf = Vec::new();
         let mut writer = SyncWriter::new(&mut buf, true, VersionRange::EMPTY, usize::MAX);
-        let entry = SyncEntry { state: SyncState::Alive, alive: parts.alive() };
+        let entry = SyncEntry { state: SyncState::Alive, intent: Intent::NONE, alive: parts.alive() };
         prop_assert!(writer.push(&entry));
         writer.finish(&parts.bytes);
         let at = at.index(buf.len());

@@ -134,7 +134,7 @@ fn filters_come_back_and_unknown_ones_do_not_hide_the_others() {
     bytes.extend(b"\x01\x07");
     append_tag_filter(&mut bytes, "role", "^web");
     append_node_filter(&mut bytes, []);
-    let mut filters = FilterEntries::new(Filters(&bytes));
+    let mut filters = FilterEntries::new(&bytes);
     let Some(Ok(Filter::Nodes(names))) = filters.next() else {
         panic!("the names come first");
     };
@@ -186,7 +186,7 @@ proptest! {
         let mut bytes = Vec::new();
         append_node_filter(&mut bytes, names.iter().map(String::as_str));
         append_tag_filter(&mut bytes, &tag.0, &tag.1);
-        let mut filters = FilterEntries::new(Filters(&bytes));
+        let mut filters = FilterEntries::new(&bytes);
         let Some(Ok(Filter::Nodes(read))) = filters.next() else {
             panic!("the names come first");
         };
@@ -200,7 +200,7 @@ proptest! {
     fn any_bytes_are_a_state_and_filters_of_bounded_length(bytes in vec_of(any::<u8>(), 0..600)) {
         prop_assert!(StateEntries::new(&bytes).count() <= bytes.len());
         let mut names = 0;
-        let filters = FilterEntries::new(Filters(&bytes));
+        let filters = FilterEntries::new(&bytes);
         let count = filters
             .inspect(|filter| {
                 if let Ok(Filter::Nodes(list)) = filter {

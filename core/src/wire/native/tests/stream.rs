@@ -5,6 +5,8 @@ use alloc::string::String;
 
 use super::*;
 use crate::message::{StreamMessage, Sync, SyncEntry, SyncState};
+use crate::serf::clock::LamportTime;
+use crate::serf::intent::Intent;
 
 #[test]
 fn a_sync_comes_back_entry_by_entry() {
@@ -22,6 +24,7 @@ fn a_sync_comes_back_entry_by_entry() {
         .enumerate()
         .map(|(i, (name, state))| SyncEntry {
             state,
+            intent: Intent::leave(LamportTime::new(i as u64)),
             alive: Alive {
                 meta: &meta[..i % meta.len()],
                 ..alive(name)
@@ -54,6 +57,7 @@ fn a_sync_comes_back_entry_by_entry() {
 fn a_sync_stays_in_its_budget() {
     let entry = SyncEntry {
         state: SyncState::Alive,
+        intent: Intent::NONE,
         alive: alive("member"),
     };
     let mut buf = Vec::new();
@@ -72,6 +76,7 @@ fn a_sync_stays_in_its_budget() {
 fn a_bad_entry_does_not_hide_the_next() {
     let entry = SyncEntry {
         state: SyncState::Left,
+        intent: Intent::NONE,
         alive: alive("member"),
     };
     let mut good = Vec::new();

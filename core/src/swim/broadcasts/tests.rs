@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::swim::rumour::{Claim, Rumour};
+use crate::swim::table::Slot;
 
 fn alive(subject: Slot) -> Rumour {
     Rumour {
@@ -15,7 +17,7 @@ fn alive(subject: Slot) -> Rumour {
 
 /// One packet with room for `budget` bytes; a rumour takes as many as `len` says.
 fn packet(
-    queue: &mut Rumours,
+    queue: &mut Broadcasts<Rumour>,
     limit: u32,
     budget: usize,
     len: impl Fn(Slot) -> usize,
@@ -40,19 +42,19 @@ fn packet(
 
 #[test]
 fn least_sent_come_first_and_newest_first_among_them() {
-    let mut queue = Rumours::default();
-    queue.push(alive(1));
-    queue.push(alive(2));
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), Instant::ZERO);
+    queue.push(alive(2), Instant::ZERO);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [2, 1]);
-    queue.push(alive(3));
+    queue.push(alive(3), Instant::ZERO);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 2]);
     assert_eq!(packet(&mut queue, 3, 20, |_| 10), [3, 1]);
 }
 
 #[test]
 fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
-    let mut queue = Rumours::default();
-    queue.push(alive(9));
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(9), Instant::ZERO);
     assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
     assert_eq!(queue.take_finished(), None);
     assert_eq!(packet(&mut queue, 2, 100, |_| 10), [9]);
@@ -63,13 +65,14 @@ fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
 
 #[test]
 fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
-    let mut queue = Rumours::default();
-    queue.push(alive(1));
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), Instant::ZERO);
     packet(&mut queue, 3, 100, |_| 10);
-    queue.push(Rumour {
+    let newer = Rumour {
         incarnation: 2,
         ..alive(1)
-    });
+    };
+    queue.push(newer, Instant::ZERO);
     assert_eq!(queue.len(), 1);
     let mut told = vec![];
     for _ in 0..5 {
@@ -83,9 +86,9 @@ fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
 
 #[test]
 fn what_does_not_fit_lets_shorter_ones_pass_and_goes_out_in_the_next_packet() {
-    let mut queue = Rumours::default();
+    let mut queue = Broadcasts::new(usize::MAX);
     for subject in [1, 2, 3] {
-        queue.push(alive(subject));
+        queue.push(alive(subject), Instant::ZERO);
     }
     let len = |subject| if subject == 2 { 90 } else { 30 };
     assert_eq!(packet(&mut queue, 9, 100, len), [3, 1]);
@@ -94,12 +97,73 @@ fn what_does_not_fit_lets_shorter_ones_pass_and_goes_out_in_the_next_packet() {
 
 #[test]
 fn a_removed_subject_is_never_told_again() {
-    let mut queue = Rumours::default();
-    queue.push(alive(1));
-    queue.push(alive(2));
-    assert!(queue.remove(1));
-    assert!(!queue.remove(1));
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), Instant::ZERO);
+    queue.push(alive(2), Instant::ZERO);
+    assert!(queue.remove(&1));
+    assert!(!queue.remove(&1));
     assert_eq!(packet(&mut queue, 9, 100, |_| 10), [2]);
+}
+
+/// A message about nothing in particular.
+#[derive(Debug)]
+struct Saying(u32);
+
+impl Broadcast for Saying {
+    type Subject = ();
+
+    fn subject(&self) -> Option<&()> {
+        None
+    }
+}
+
+#[test]
+fn a_full_queue_displaces_the_oldest_of_the_most_told_and_says_so() {
+    let mut queue = Broadcasts::new(4);
+    let mut told = vec![];
+    let mut tell = |queue: &mut Broadcasts<Saying>, many: usize| {
+        told.clear();
+        queue.fill(9, |saying| {
+            if told.len() == many {
+                return Offer::Full;
+            }
+            told.push(saying.0);
+            Offer::Packed
+        });
+        told.clone()
+    };
+    queue.push(Saying(0), Instant::ZERO);
+    queue.push(Saying(1), Instant::ZERO);
+    assert_eq!(tell(&mut queue, 2), [1, 0]);
+    for n in [2, 3] {
+        queue.push(Saying(n), Instant::ZERO);
+    }
+    assert_eq!(queue.stats(Instant::ZERO).displaced, 0);
+    queue.push(Saying(4), Instant::ZERO);
+    let stats = queue.stats(Instant::ZERO);
+    assert_eq!((stats.depth, stats.displaced), (4, 1));
+    assert_eq!(tell(&mut queue, 9), [4, 3, 2, 1]);
+}
+
+#[test]
+fn how_often_a_subject_was_told_of_is_known_until_it_ends() {
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), Instant::ZERO);
+    packet(&mut queue, 2, 100, |_| 10);
+    assert_eq!((queue.told(&1), queue.told(&2)), (Some(1), None));
+    packet(&mut queue, 2, 100, |_| 10);
+    assert_eq!(queue.told(&1), None);
+}
+
+#[test]
+fn the_age_is_that_of_the_one_that_has_waited_longest() {
+    let at = |secs| Instant::ZERO + Duration::from_secs(secs);
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), at(0));
+    queue.push(alive(2), at(2));
+    assert_eq!(queue.stats(at(3)).age, Duration::from_secs(3));
+    assert!(queue.remove(&1));
+    assert_eq!(queue.stats(at(3)).age, Duration::from_secs(1));
 }
 
 proptest! {
@@ -107,20 +171,20 @@ proptest! {
     #[test]
     fn packets_follow_the_stated_order(ops in prop::collection::vec((0u8..4, 0u32..12), 1..200)) {
         const LIMIT: u32 = 4;
-        let mut queue = Rumours::default();
+        let mut queue = Broadcasts::new(usize::MAX);
         let mut model: Vec<(u32, u32, Slot)> = vec![];
         let mut clock = u32::MAX;
         for (op, subject) in ops {
             match op {
                 0 | 1 => {
-                    queue.push(alive(subject));
+                    queue.push(alive(subject), Instant::ZERO);
                     model.retain(|&(_, _, s)| s != subject);
                     clock -= 1;
                     model.push((0, clock, subject));
                 }
                 2 => {
                     let known = model.iter().any(|&(_, _, s)| s == subject);
-                    prop_assert_eq!(queue.remove(subject), known);
+                    prop_assert_eq!(queue.remove(&subject), known);
                     model.retain(|&(_, _, s)| s != subject);
                 }
                 _ => {

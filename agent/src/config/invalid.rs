@@ -1,0 +1,85 @@
+//! What can be wrong with a configuration.
+
+use crate::handler::InvalidScript;
+
+/// A configuration that makes no sense. The text says what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidConfig {
+    /// A feature that does not exist yet.
+    #[error("'{0}' is not supported yet")]
+    NotSupportedYet(&'static str),
+    /// Two settings that exclude each other, in words that operators know.
+    #[error("Failed to setup the Serf agent: {0}")]
+    Conflict(&'static str),
+    /// Another profile.
+    #[error("Unknown profile: {0} (accepted are lan, wan and local)")]
+    Profile(String),
+    /// Another level.
+    #[error("Invalid log level: {0}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]")]
+    LogLevel(String),
+    /// Another format.
+    #[error("Invalid log_format: '{0}' (accepted are text and json)")]
+    LogFormat(String),
+    /// Another facility.
+    #[error(
+        "Syslog setup failed: invalid syslog facility: {0} (accepted are KERN, USER, MAIL, \
+         DAEMON, AUTH, SYSLOG, LPR, NEWS, UUCP, CRON, AUTHPRIV, FTP and LOCAL0 to LOCAL7)"
+    )]
+    SyslogFacility(String),
+    /// Another protocol version.
+    #[error("Protocol version '{0}' is not supported yet: this agent speaks version {1}")]
+    Protocol(i64, u8),
+    /// An event handler that makes no sense.
+    #[error(transparent)]
+    EventHandler(#[from] InvalidScript),
+    /// A size out of bounds.
+    #[error("Invalid {key}: {value} (accepted are 1 to {max} bytes)")]
+    Size {
+        /// Which.
+        key: &'static str,
+        /// As given.
+        value: i64,
+        /// The most that is accepted.
+        max: usize,
+    },
+    /// A duration out of bounds.
+    #[error("Invalid {key}: {value} (accepted are durations up to 720h0m0s)")]
+    Duration {
+        /// Which.
+        key: &'static str,
+        /// As given.
+        value: crate::duration::GoDuration,
+    },
+    /// No key.
+    #[error("Invalid encryption key: {0} (accepted are 16, 24 or 32 bytes in base64)")]
+    EncryptionKey(String),
+    /// A cluster name that mDNS cannot carry.
+    #[error("Invalid discover: '{0}' (accepted are names of 1 to 25 bytes without dots)")]
+    Discover(String),
+    /// No address.
+    #[error("Invalid {what} address: '{text}' (accepted are ip, ip:port, [v6] and [v6]:port)")]
+    Address {
+        /// Which.
+        what: &'static str,
+        /// As given.
+        text: String,
+    },
+    /// No such interface.
+    #[error("Invalid network interface: there is no '{name}' that is up (accepted are {known})")]
+    Interface {
+        /// As given.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// The interface does not have the address to bind.
+    #[error("Interface '{name}' has no '{ip}' address (accepted are {known})")]
+    NotOnInterface {
+        /// The interface.
+        name: String,
+        /// What it should have.
+        ip: String,
+        /// What it has.
+        known: String,
+    },
+}

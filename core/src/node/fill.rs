@@ -1,0 +1,143 @@
+//! What goes into a packet besides what it is sent for.
+//!
+//! What applications say and what the membership has to say share each packet: a storm of the one
+//! does not silence the other.
+
+use super::Node;
+use super::intent::IntentNews;
+use super::query::QueryNews;
+use crate::member::Profile;
+use crate::message::{Accusation, Message, RawName, SerfMessage};
+use crate::serf::event::UserEvent;
+use crate::swim::broadcasts::{Broadcast, Broadcasts, MAX_QUEUED, Offer};
+use crate::swim::rumour::{Claim, Rumour};
+use crate::wire::native::PacketWriter;
+
+/// No message is shorter than this on the wire, so a packet with less room is full.
+const SHORTEST: usize = 8;
+
+/// What Serf's layer has to tell.
+#[derive(Debug, Clone)]
+pub(super) struct Queues {
+    pub(super) intents: Broadcasts<IntentNews>,
+    pub(super) queries: Broadcasts<QueryNews>,
+    pub(super) events: Broadcasts<UserEvent>,
+    /// Whose turn it is to be first in a packet: they take it in turns, so that many of one kind
+    /// do not starve the other.
+    events_first: bool,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            intents: Broadcasts::new(MAX_QUEUED),
+            queries: Broadcasts::new(MAX_QUEUED),
+            events: Broadcasts::new(MAX_QUEUED),
+            events_first: false,
+        }
+    }
+}
+
+impl Queues {
+    /// Gives memory back after a storm.
+    pub(super) fn shrink_if_idle(&mut self) {
+        self.intents.shrink_if_idle();
+        self.queries.shrink_if_idle();
+        self.events.shrink_if_idle();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.intents.is_empty() && self.queries.is_empty() && self.events.is_empty()
+    }
+}
+
+impl Node {
+    /// Fills a packet up. What applications say gets a quarter of the room at least, intents an eighth
+    /// of the rest, and each all that the others leave.
+    pub(super) fn fill(&mut self, writer: &mut PacketWriter<'_>) {
+        let limit = self.transmit_limit();
+        if !self.queues.is_empty() {
+            self.fill_from_queues(writer, limit);
+        }
+        let table = &self.table;
+        self.rumours.fill(limit, |rumour| {
+            if writer.remaining() < SHORTEST {
+                return Offer::Full;
+            }
+            match table.get(rumour.subject) {
+                Some(record) if push_rumour(writer, rumour, &record.profile) => Offer::Packed,
+                _ => Offer::TooLong,
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn fill_from_queues(&mut self, writer: &mut PacketWriter<'_>, limit: u32) {
+        let rumours = !self.rumours.is_empty();
+        let Queues {
+            intents,
+            queries,
+            events,
+            events_first,
+        } = &mut self.queues;
+        let mut keep_free = match rumours || !intents.is_empty() {
+            true => writer.remaining() / 4 * 3,
+            false => 0,
+        };
+        *events_first = !*events_first;
+        if *events_first {
+            fill_from(events, writer, keep_free, limit, event_message);
+            fill_from(queries, writer, keep_free, limit, QueryNews::message);
+        } else {
+            fill_from(queries, writer, keep_free, limit, QueryNews::message);
+            fill_from(events, writer, keep_free, limit, event_message);
+        }
+        keep_free = match rumours {
+            true => writer.remaining() / 8 * 7,
+            false => 0,
+        };
+        fill_from(intents, writer, keep_free, limit, IntentNews::message);
+    }
+}
+
+/// Packs messages until only `keep_free` bytes are left. If there is room for it at all, one is
+/// packed even so, however long it is.
+fn fill_from<T: Broadcast>(
+    queue: &mut Broadcasts<T>,
+    writer: &mut PacketWriter<'_>,
+    keep_free: usize,
+    limit: u32,
+    message: impl Fn(&T) -> SerfMessage<'_>,
+) {
+    if queue.is_empty() {
+        return;
+    }
+    let mut first = true;
+    queue.fill(limit, |item| {
+        if writer.remaining() < SHORTEST || (!first && writer.remaining() <= keep_free) {
+            return Offer::Full;
+        }
+        if !writer.push(&Message::Serf(message(item))) {
+            return Offer::TooLong;
+        }
+        first = false;
+        Offer::Packed
+    });
+}
+
+fn push_rumour(writer: &mut PacketWriter<'_>, rumour: &Rumour, subject: &Profile) -> bool {
+    let accusation = |from| Accusation {
+        incarnation: rumour.incarnation,
+        name: (&subject.name).into(),
+        from: RawName::from(from),
+    };
+    match &rumour.claim {
+        Claim::Alive => writer.push_alive(rumour.incarnation, &subject.announced),
+        Claim::Suspect(from) => writer.push(&Message::Suspect(accusation(from))),
+        Claim::Dead(from) => writer.push(&Message::Dead(accusation(from))),
+    }
+}
+
+fn event_message(event: &UserEvent) -> SerfMessage<'_> {
+    SerfMessage::UserEvent(event.message())
+}

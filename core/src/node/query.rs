@@ -1,0 +1,393 @@
+//! Questions to all members or to some, and their answers (wire-protocol reference, section 8.5).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::Node;
+use super::outbox::Output;
+use super::user_event::PACKET_OVERHEAD;
+use crate::error::CommandError;
+use crate::event::Event;
+use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
+use crate::serf::clock::LamportTime;
+use crate::serf::collector::{Bounds, Collected};
+use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
+use crate::serf::query::{
+    INTERNAL_PREFIX, Query, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
+};
+use crate::serf::responder::{ReplyTo, RespondError};
+use crate::serf::window::Refused;
+use crate::serf::{filter, pattern};
+use crate::swim::broadcasts::Broadcast;
+use crate::swim::order::Order;
+use crate::swim::record::State;
+use crate::time::Instant;
+use crate::wire::native::read_message;
+
+/// Members pass on what is not for them only from this gossip protocol version on.
+const RELAY_SINCE: u8 = 5;
+
+/// A query on its way to everybody.
+#[derive(Debug, Clone)]
+pub(super) struct QueryNews {
+    query: Query,
+    filters: KeptFilters,
+    flags: QueryFlags,
+    relay_factor: u8,
+}
+
+/// Filters in the form in which they came.
+#[derive(Debug, Clone)]
+enum KeptFilters {
+    Native(Arc<[u8]>),
+    Memberlist(Arc<[u8]>),
+}
+
+impl From<Filters<'_>> for KeptFilters {
+    fn from(filters: Filters<'_>) -> Self {
+        match filters {
+            Filters::Native(bytes) => Self::Native(bytes.into()),
+            Filters::Memberlist(bytes) => Self::Memberlist(bytes.into()),
+        }
+    }
+}
+
+impl KeptFilters {
+    fn borrow(&self) -> Filters<'_> {
+        match self {
+            Self::Native(bytes) => Filters::Native(bytes),
+            Self::Memberlist(bytes) => Filters::Memberlist(bytes),
+        }
+    }
+}
+
+impl Broadcast for QueryNews {
+    type Subject = ();
+
+    fn subject(&self) -> Option<&()> {
+        None
+    }
+}
+
+impl QueryNews {
+    fn new(query: &message::Query<'_>) -> Self {
+        Self {
+            query: Query::from(query),
+            filters: KeptFilters::from(query.filters),
+            flags: query.flags,
+            relay_factor: query.relay_factor,
+        }
+    }
+
+    pub(super) fn message(&self) -> SerfMessage<'_> {
+        let query = &self.query;
+        SerfMessage::Query(message::Query {
+            ltime: query.key.ltime,
+            id: query.key.id,
+            source: query.source,
+            source_name: query.source_name.as_ref().map_or("".into(), RawName::from),
+            filters: self.filters.borrow(),
+            flags: self.flags,
+            relay_factor: self.relay_factor,
+            timeout: query.timeout,
+            name: &query.name,
+            payload: &query.payload,
+        })
+    }
+}
+
+/// An ack or a response on its way to the asker.
+#[derive(Debug, Clone)]
+pub(super) struct Response {
+    key: QueryKey,
+    flags: u32,
+    payload: Arc<[u8]>,
+}
+
+impl Response {
+    fn new(key: QueryKey, payload: &[u8]) -> Self {
+        Self {
+            key,
+            flags: 0,
+            payload: Arc::from(payload),
+        }
+    }
+
+    fn ack(key: QueryKey) -> Self {
+        Self {
+            flags: QueryResponse::ACK,
+            ..Self::new(key, &[])
+        }
+    }
+
+    pub(super) fn message<'a>(&'a self, from: RawName<'a>) -> QueryResponse<'a> {
+        QueryResponse {
+            ltime: self.key.ltime,
+            id: self.key.id,
+            from,
+            flags: self.flags,
+            payload: &self.payload,
+        }
+    }
+}
+
+impl Node {
+    /// Asks all members, or those that pass the filters, this one included. Each ack and response
+    /// comes as [`Action::Answer`](crate::Action::Answer), one of each from a member at most; when
+    /// the time is over, [`Action::QueryEnded`](crate::Action::QueryEnded).
+    ///
+    /// # Errors
+    /// The node is leaving; the query is larger than `query_size_limit`, or than fits in a packet;
+    /// a filter is not a regular expression that this node would run, or there are more than 16;
+    /// more than 1,024 queries are under way.
+    pub fn query(
+        &mut self,
+        name: &str,
+        payload: &[u8],
+        params: &QueryParams,
+        now: Instant,
+    ) -> Result<QueryKey, CommandError> {
+        self.advance(now);
+        self.check_running()?;
+        let mut filters = Vec::new();
+        check_filters(params)?;
+        params.append_filters(&mut filters);
+        let members = self.table.live();
+        let own_name = self.name.clone();
+        let interval = self.params.gossip_interval;
+        let query = message::Query {
+            ltime: self.clocks.query.time(),
+            id: self.query_rng.next_u32() >> 1,
+            source: self.own_record().profile.addr,
+            source_name: (&own_name).into(),
+            filters: Filters::Native(&filters),
+            flags: params.flags(),
+            relay_factor: params.relay_factor,
+            timeout: params
+                .timeout
+                .unwrap_or_else(|| default_timeout(interval, TIMEOUT_MULT, members)),
+            name,
+            payload,
+        };
+        let fits = self.params.packet_budget.saturating_sub(PACKET_OVERHEAD);
+        check_query(&query, self.params.query_size_limit.min(fits))
+            .map_err(CommandError::TooLarge)?;
+        let key = query.key();
+        let deadline = self.now + query.timeout;
+        let bounds = Bounds {
+            members,
+            response_size: self.params.query_response_size_limit,
+        };
+        self.collectors
+            .open(key, deadline, params.request_ack, bounds)?;
+        // Its own time cannot be implausible.
+        let _ = self.clocks.query.witness(query.ltime);
+        self.take_query(&query);
+        Ok(key)
+    }
+
+    /// Stops listening for answers to a query of this node; [`QueryEnded`] follows. Nothing
+    /// happens if it has ended.
+    ///
+    /// [`QueryEnded`]: crate::Action::QueryEnded
+    pub fn end_query(&mut self, query: QueryKey, now: Instant) {
+        self.advance(now);
+        if let Some(summary) = self.collectors.close(query) {
+            self.push(Output::QueryEnded { query, summary });
+        }
+    }
+
+    /// Answers a query that came as [`Event::Query`](crate::Event::Query), once.
+    ///
+    /// # Errors
+    /// It was answered before; the asker no longer listens; the answer is larger than
+    /// `query_response_size_limit`, or than fits in a packet. Of these only the last leaves
+    /// another try.
+    pub fn respond(
+        &mut self,
+        query: QueryKey,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<(), RespondError> {
+        self.advance(now);
+        let reply_to = self.responder.reply_to(query, self.now)?.clone();
+        let response = Response::new(query, payload);
+        self.check_size(&response, &reply_to)?;
+        self.responder.answered(query);
+        self.send_response(response, &reply_to);
+        Ok(())
+    }
+
+    fn check_size(&self, response: &Response, reply_to: &ReplyTo) -> Result<(), SizeError> {
+        let name = RawName::from(&self.name);
+        let overhead = PACKET_OVERHEAD + self.name.len();
+        let fits = self.params.packet_budget.saturating_sub(overhead);
+        let limit = self.params.query_response_size_limit.min(fits);
+        let message = response.message(name);
+        check_response(&message, limit)?;
+        if reply_to.relay_factor == 0 {
+            return Ok(());
+        }
+        let envelope = Relay {
+            dest: reply_to.addr,
+            dest_name: reply_to.name.as_ref().map_or("".into(), RawName::from),
+            message: &[],
+        };
+        check_relayed_response(&message, &envelope, limit)
+    }
+
+    /// A query came by gossip.
+    pub(super) fn on_query(&mut self, query: &message::Query<'_>) {
+        if self.clocks.query.witness(query.ltime) {
+            self.take_query(query);
+        } else {
+            self.counters.dropped_implausible += 1;
+        }
+    }
+
+    /// Passes a query on and considers it, unless that was done before.
+    fn take_query(&mut self, query: &message::Query<'_>) {
+        if let Err(refused) = self.queries.insert(query.key(), self.clocks.query.time()) {
+            let counter = match refused {
+                Refused::Duplicate => &mut self.counters.duplicate_queries,
+                Refused::TooOld => &mut self.counters.dropped_old_queries,
+                Refused::Full => &mut self.counters.dropped_flooding_queries,
+            };
+            *counter += 1;
+            return;
+        }
+        if !query.flags.contains(QueryFlags::NO_BROADCAST) {
+            self.queues.queries.push(QueryNews::new(query), self.now);
+            self.arm_gossip();
+        }
+        let tags = self.local().tags();
+        if !filter::passes(query.filters, &self.name, &tags) {
+            return;
+        }
+        self.counters.queries += 1;
+        let reply_to = ReplyTo::from(query);
+        if query.flags.contains(QueryFlags::ACK) {
+            self.send_response(Response::ack(query.key()), &reply_to);
+        }
+        if query.name.starts_with(INTERNAL_PREFIX) {
+            if let Some(payload) = self.answer_internal(query) {
+                self.send_response(Response::new(query.key(), &payload), &reply_to);
+            }
+        } else {
+            let query = self.responder.open(query, self.now);
+            self.event(Event::Query(query));
+        }
+    }
+
+    /// Sends an ack or a response to the asker, and through as many others as it wishes.
+    fn send_response(&mut self, response: Response, reply_to: &ReplyTo) {
+        let name = self.name.clone();
+        let own = reply_to.addr == self.own_record().profile.addr;
+        if own && reply_to.name.as_ref().is_none_or(|asker| *asker == name) {
+            return self.on_response(&response.message((&name).into()));
+        }
+        let (to, factor) = (reply_to.addr, usize::from(reply_to.relay_factor));
+        if factor > 0 && self.table.len() > factor {
+            for via in self.relays(factor, to) {
+                self.push(Output::Relay {
+                    via,
+                    reply_to: reply_to.clone(),
+                    response: response.clone(),
+                });
+            }
+        }
+        self.push(Output::Response { to, response });
+    }
+
+    /// The addresses of up to `wanted` random members that can pass something on to `dest`.
+    fn relays(&mut self, wanted: usize, dest: SocketAddr) -> Vec<SocketAddr> {
+        let order = Order::new(self.query_rng.next_u64(), self.table.slots());
+        order
+            .filter(|&slot| slot != self.me)
+            .filter_map(|slot| self.table.get(slot))
+            .filter(|record| {
+                record.state() == State::Alive
+                    && record.profile.versions.protocol_max >= RELAY_SINCE
+                    && record.profile.addr != dest
+            })
+            .map(|record| record.profile.addr)
+            .take(wanted)
+            .collect()
+    }
+
+    /// Somebody wants an answer to be passed on. Nothing but answers is.
+    pub(super) fn on_relay(&mut self, relay: &Relay<'_>) {
+        let answer = read_message(relay.message);
+        if let Ok(Message::Serf(SerfMessage::QueryResponse(_))) = answer {
+            self.counters.relayed += 1;
+            self.push(Output::Forward {
+                to: relay.dest,
+                message: relay.message.into(),
+            });
+        } else {
+            self.counters.dropped_malformed += 1;
+        }
+    }
+
+    /// An answer came, for this node or for nobody.
+    pub(super) fn on_response(&mut self, response: &QueryResponse<'_>) {
+        let query = response.key();
+        match self.collectors.receive(response, self.now) {
+            Collected::New(answer) => self.push(Output::Answer { query, answer }),
+            Collected::Duplicate => self.counters.duplicate_responses += 1,
+            Collected::Dropped => self.counters.dropped_responses += 1,
+            Collected::Unknown => self.counters.dropped_late_responses += 1,
+        }
+    }
+
+    pub(super) fn expire_queries(&mut self) {
+        while let Some((query, summary)) = self.collectors.expire(self.now) {
+            self.push(Output::QueryEnded { query, summary });
+        }
+    }
+
+    /// Ends the queries that are under way.
+    pub(super) fn end_queries(&mut self) {
+        while let Some((query, summary)) = self.collectors.expire(Instant::FAR_FUTURE) {
+            self.push(Output::QueryEnded { query, summary });
+        }
+    }
+
+    /// Answers a query that applications do not see. `None` if there is no more to say than the
+    /// ack.
+    fn answer_internal(&mut self, query: &message::Query<'_>) -> Option<Vec<u8>> {
+        match query.name.strip_prefix(INTERNAL_PREFIX)? {
+            "ping" => None,
+            _ => {
+                self.counters.skipped_unknown += 1;
+                None
+            }
+        }
+    }
+
+    /// The time that the next query will have.
+    #[must_use]
+    pub fn query_time(&self) -> LamportTime {
+        self.clocks.query.time()
+    }
+}
+
+fn check_filters(params: &QueryParams) -> Result<(), CommandError> {
+    let count = params.filter_tags.len() + usize::from(!params.filter_nodes.is_empty());
+    if count > filter::MAX_FILTERS {
+        return Err(CommandError::TooManyFilters {
+            count,
+            limit: filter::MAX_FILTERS,
+        });
+    }
+    for (key, expression) in &params.filter_tags {
+        if pattern::compile(expression).is_none() {
+            return Err(CommandError::BadFilter {
+                key: key.clone(),
+                pattern: expression.clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! `serf-sim bench`: how long clusters of several sizes take for what everybody wants to know.
+
+use serde::Serialize;
+use serf_sim::scenario::{Report, Scenario, quantile};
+
+use crate::pool::{Limits, run_all};
+use crate::run::json;
+use crate::table::{columns, number};
+use crate::{BadInput, Verdict};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum What {
+    /// How long an event takes to reach the last node
+    Convergence,
+    /// How long it takes until a crash is noticed, by the first and by the last node
+    Detection,
+    /// How long halves that were cut off from each other for a minute take to agree again
+    Partition,
+}
+
+/// Measures clusters of several sizes: percentiles over many seeds
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to measure
+    what: What,
+    /// Sizes of the cluster
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
+    nodes: Vec<usize>,
+    /// How many seeds each size is run with
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// Sets one key of the scenario, such as `network.loss=0.1`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Worlds that run at once; by default as many as there are cores
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Print the percentiles and all numbers as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Numbers of one size, in simulated seconds.
+#[derive(Serialize)]
+struct Row {
+    nodes: usize,
+    what: &'static str,
+    seconds: Vec<f64>,
+    failed: usize,
+}
+
+const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
+
+impl What {
+    fn toml(self) -> &'static str {
+        match self {
+            Self::Convergence => {
+                "about = \"Events spread\"\nlasts = \"60s\"\ncluster.nodes = 2\n\
+                 [[work]]\nfrom = \"16s\"\nuntil = \"25s\"\nevery = \"1s\"\nevent.payload = 64\n\
+                 [expect]\ndelivered_to_all_within = \"30s\"\n"
+            }
+            Self::Detection => {
+                "about = \"One node crashes\"\nlasts = \"60s\"\ncluster.nodes = 2\n\
+                 [[fault]]\nat = \"1s\"\ncrash.nodes = \"any 1\"\n"
+            }
+            Self::Partition => {
+                "about = \"Halves are cut off\"\nlasts = \"10m\"\ncluster.nodes = 2\n\
+                 [[fault]]\nat = \"1s\"\nfor = \"60s\"\npartition.side = \"50%\"\n"
+            }
+        }
+    }
+
+    fn numbers(self, report: &Report) -> Vec<(&'static str, Vec<f64>)> {
+        match self {
+            Self::Convergence => vec![("event at the last node", report.delivered_after.clone())],
+            Self::Detection => vec![
+                ("noticed by the first node", report.noticed_first.clone()),
+                ("noticed by the last node", report.noticed_last.clone()),
+            ],
+            Self::Partition => {
+                let healed = report.converged_after.into_iter().collect();
+                vec![("all views equal after the cut", healed)]
+            }
+        }
+    }
+}
+
+pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
+    let mut rows: Vec<Row> = Vec::new();
+    for &nodes in &args.nodes {
+        let scenario = scenario(args, nodes)?;
+        let work: Vec<_> = (0..args.seeds)
+            .map(|seed| (scenario.clone(), seed))
+            .collect();
+        let first = rows.len();
+        let limits = Limits::new(args.jobs, None);
+        let all = run_all(&work, limits, |_, report| {
+            for (nth, (what, seconds)) in args.what.numbers(&report).into_iter().enumerate() {
+                if rows.len() <= first + nth {
+                    rows.push(Row {
+                        nodes,
+                        what,
+                        seconds: Vec::new(),
+                        failed: 0,
+                    });
+                }
+                let row = &mut rows[first + nth];
+                row.seconds.extend(seconds);
+                row.failed += usize::from(report.failure.is_some());
+            }
+            if let Some(wrong) = &report.failure {
+                eprintln!("seed {}: {}: {}", report.seed, wrong.expected, wrong.found);
+            }
+        });
+        if !all {
+            eprintln!("stopped early");
+            break;
+        }
+    }
+    for row in &mut rows {
+        row.seconds.sort_by(f64::total_cmp);
+    }
+    print(args, &rows);
+    Ok(Verdict::of(rows.iter().all(|row| row.failed == 0)))
+}
+
+fn scenario(args: &Args, nodes: usize) -> Result<Scenario, BadInput> {
+    let nodes = nodes.to_string();
+    let mut overrides = vec![("cluster.nodes", nodes.as_str())];
+    for pair in &args.set {
+        let pair = pair.split_once('=');
+        overrides.push(pair.ok_or_else(|| BadInput("--set takes KEY=VALUE".to_owned()))?);
+    }
+    let scenario = Scenario::parse_with(args.what.toml(), &overrides);
+    scenario.map_err(|error| BadInput(error.to_string()))
+}
+
+fn print(args: &Args, rows: &[Row]) {
+    if args.json {
+        return println!("{}", json(&rows));
+    }
+    let heads = ["", "nodes", "samples", "50 %", "90 %", "99 %", "most"];
+    let mut cells = vec![heads.map(str::to_owned).to_vec()];
+    for row in rows {
+        let mut line = vec![
+            row.what.to_owned(),
+            row.nodes.to_string(),
+            row.seconds.len().to_string(),
+        ];
+        line.extend(SHARES.map(|share| match quantile(&row.seconds, share) {
+            Some(seconds) => format!("{} s", number(seconds)),
+            None => "-".to_owned(),
+        }));
+        cells.push(line);
+    }
+    print!("{}", columns(&cells));
+}

@@ -1,0 +1,103 @@
+//! `serf-sim explore`: many seeds.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::pool::{Limits, run_all};
+use crate::results::Results;
+use crate::run::{json, repeat};
+use crate::source::{Source, write};
+use crate::{BadInput, Verdict, junit};
+
+/// Runs a scenario, or one drawn per seed, with many seeds
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The seeds, from the first up to but without the last
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Worlds that run at once; by default as many as there are cores
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Stop after this time, such as `10m`
+    #[arg(long, value_parser = humantime::parse_duration)]
+    budget: Option<Duration>,
+    /// Run only the I-th of N parts of the seeds, I from 0 to N-1
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<(u64, u64)>,
+    /// Write the result as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<String>,
+    /// Print the result as JSON, which `merge` can read
+    #[arg(long)]
+    json: bool,
+}
+
+/// A range of seeds.
+pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let range = text.split_once("..").and_then(|(from, to)| {
+        let range = from.trim().parse().ok()?..to.trim().parse().ok()?;
+        (range.start < range.end).then_some(range)
+    });
+    range.ok_or_else(|| "accepted is A..B with A less than B, such as 0..1000".to_owned())
+}
+
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let shard = text.split_once('/').and_then(|(nth, of)| {
+        let (nth, of) = (nth.trim().parse().ok()?, of.trim().parse().ok()?);
+        (nth < of).then_some((nth, of))
+    });
+    shard.ok_or_else(|| "accepted is I/N with I less than N, such as 0/4".to_owned())
+}
+
+pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
+    let scenarios = args.source.load()?;
+    let (nth, of) = args.shard.unwrap_or((0, 1));
+    let seeds = args.seeds.clone().filter(|seed| seed % of == nth);
+    let work = seeds
+        .map(|seed| Ok((scenarios.of(seed)?, seed)))
+        .collect::<Result<Vec<_>, BadInput>>()?;
+    let mut results = Results {
+        scenario: args.source.arguments().trim().to_owned(),
+        wanted: work.len() as u64,
+        ..Results::default()
+    };
+    let limits = Limits::new(args.jobs, args.budget);
+    let all = run_all(&work, limits, |_, report| {
+        let again = repeat(&args.source, report.seed);
+        if let Some(wrong) = &report.failure {
+            eprintln!(
+                "seed {}: {}; repeat it: {again}",
+                report.seed, wrong.expected
+            );
+        }
+        results.add(report, again);
+    });
+    results.sort();
+    if !all {
+        eprintln!(
+            "stopped early: {} of {} seeds run",
+            results.seeds.len(),
+            results.wanted
+        );
+    }
+    report(&results, args.json, args.junit.as_deref())
+}
+
+/// Shows what a sweep found, and judges it.
+pub(crate) fn report(
+    results: &Results,
+    as_json: bool,
+    junit: Option<&str>,
+) -> Result<Verdict, BadInput> {
+    if as_json {
+        println!("{}", json(results));
+    } else {
+        results.print();
+    }
+    if let Some(path) = junit {
+        write(path, &junit::xml(results))?;
+    }
+    Ok(Verdict::of(results.failures.is_empty()))
+}

@@ -1,0 +1,126 @@
+//! What a sweep over seeds found, in a form that sweeps of several machines can be joined in.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serf_sim::scenario::{Report, Wrong};
+
+/// What a sweep found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// The arguments that name the scenario; empty if each seed draws its own.
+    pub(crate) scenario: String,
+    /// How many seeds there were to run.
+    pub(crate) wanted: u64,
+    /// Those that were.
+    pub(crate) seeds: Vec<u64>,
+    /// Simulated seconds times nodes.
+    pub(crate) node_seconds: f64,
+    /// What did not hold.
+    pub(crate) failures: Vec<Failed>,
+    /// How often each fault happened, over all seeds.
+    pub(crate) faults: BTreeMap<String, u64>,
+    /// What each check counted; of what it calls "most", the most.
+    pub(crate) checks: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+/// A seed that failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Failed {
+    pub(crate) seed: u64,
+    #[serde(flatten)]
+    pub(crate) wrong: Wrong,
+    pub(crate) trace: String,
+    /// The command that repeats it.
+    pub(crate) repeat: String,
+}
+
+impl Results {
+    pub(crate) fn add(&mut self, report: Report, repeat: String) {
+        self.seeds.push(report.seed);
+        self.node_seconds += report.simulated * report.nodes as f64;
+        for (fault, count) in report.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+        for (check, tally) in report.checks {
+            add_tally(self.checks.entry(check).or_default(), tally);
+        }
+        if let Some(wrong) = report.failure {
+            self.failures.push(Failed {
+                seed: report.seed,
+                wrong,
+                trace: report.trace,
+                repeat,
+            });
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.wanted += other.wanted;
+        self.seeds.extend(other.seeds);
+        self.node_seconds += other.node_seconds;
+        self.failures.extend(other.failures);
+        for (fault, count) in other.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+        for (check, tally) in other.checks {
+            add_tally(self.checks.entry(check).or_default(), tally);
+        }
+    }
+
+    /// Puts it in an order that does not depend on which thread or machine was first.
+    pub(crate) fn sort(&mut self) {
+        self.seeds.sort_unstable();
+        self.failures.sort_by_key(|failed| failed.seed);
+    }
+
+    pub(crate) fn print(&self) {
+        let Self { seeds, wanted, .. } = self;
+        println!(
+            "{} of {wanted} seeds run, {} failed, {:.0} node-seconds",
+            seeds.len(),
+            self.failures.len(),
+            self.node_seconds
+        );
+        let mut kinds = BTreeMap::<&str, u64>::new();
+        for failed in &self.failures {
+            *kinds.entry(&failed.wrong.expected).or_default() += 1;
+        }
+        for (expected, count) in kinds {
+            println!("  {count} times: {expected}");
+        }
+        for failed in &self.failures {
+            let Wrong {
+                expected,
+                found,
+                at,
+            } = &failed.wrong;
+            println!("\nseed {} at {at:.3} s: {expected}: {found}", failed.seed);
+            println!("  repeat it: {}", failed.repeat);
+        }
+        println!("\nfaults that happened:");
+        for (fault, count) in &self.faults {
+            println!("  {count:>12} {fault}");
+        }
+        println!("what checks had to judge:");
+        for (check, tally) in &self.checks {
+            let tally: Vec<String> = tally
+                .iter()
+                .map(|(what, n)| format!("{n} {what}"))
+                .collect();
+            println!("  {check}: {}", tally.join(", "));
+        }
+    }
+}
+
+fn add_tally(sum: &mut BTreeMap<String, u64>, tally: BTreeMap<String, u64>) {
+    for (what, count) in tally {
+        let most = what.starts_with("most ");
+        let known = sum.entry(what).or_default();
+        *known = if most {
+            (*known).max(count)
+        } else {
+            *known + count
+        };
+    }
+}

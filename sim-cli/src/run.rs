@@ -1,0 +1,102 @@
+//! `serf-sim run`: one scenario with one seed.
+
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serf_sim::scenario::{Report, Scenario};
+
+use crate::source::Source;
+use crate::table::{columns, number};
+use crate::{BadInput, Verdict, interrupt};
+
+/// Runs a scenario and says in numbers what happened
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The seed, instead of the one that the scenario names
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
+    let scenarios = args.source.load()?;
+    let scenario = scenarios.of(args.seed.unwrap_or(0))?;
+    let seed = args.seed.unwrap_or(scenario.seed);
+    interrupt::watch();
+    let start = Instant::now();
+    let report = watched(&scenario, seed);
+    let took = start.elapsed().as_secs_f64();
+    if args.json {
+        println!("{}", json(&report));
+    } else {
+        summarize(&report, took);
+    }
+    if let Some(wrong) = &report.failure {
+        eprintln!(
+            "FAILED at {:.3} s: {}: {}",
+            wrong.at, wrong.expected, wrong.found
+        );
+        eprintln!("repeat it: {}", repeat(&args.source, seed));
+    }
+    Ok(Verdict::of(report.failure.is_none()))
+}
+
+/// The one command that runs a seed again.
+pub(crate) fn repeat(source: &Source, seed: u64) -> String {
+    format!("serf-sim run{} --seed {seed}", source.arguments())
+}
+
+/// Runs it with a bar that shows how far it is, on a terminal.
+fn watched(scenario: &Scenario, seed: u64) -> Report {
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}")
+            .expect("the template is right"),
+    );
+    bar.set_message("simulating");
+    let report = scenario.run_watched(seed, &mut |progress| {
+        bar.set_length(progress.total.as_millis() as u64);
+        bar.set_position(progress.passed.as_millis() as u64);
+        !interrupt::came()
+    });
+    bar.finish_and_clear();
+    report
+}
+
+fn summarize(report: &Report, took: f64) {
+    if !report.about.is_empty() {
+        println!("{}", report.about);
+    }
+    println!("{report}");
+    println!(
+        "{:.0} node-seconds per second of real time\n",
+        report.simulated * report.nodes as f64 / took.max(1e-9)
+    );
+    let mut rows: Vec<Vec<String>> = report
+        .numbers()
+        .into_iter()
+        .map(|(name, value)| vec![name, number(value)])
+        .collect();
+    rows.push(vec![String::new()]);
+    for (check, tally) in &report.checks {
+        let tally: Vec<String> = tally
+            .iter()
+            .map(|(what, n)| format!("{n} {what}"))
+            .collect();
+        rows.push(vec![format!("{check}: {}", tally.join(", "))]);
+    }
+    // The long lines must not widen the column of the short ones.
+    let (numbers, checks) = rows.split_at(rows.len() - report.checks.len());
+    print!("{}", columns(numbers));
+    for row in checks {
+        println!("{}", row[0]);
+    }
+}
+
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("maps have text as keys")
+}

@@ -1,0 +1,27 @@
+//! What a scenario expects.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// What must hold in a scenario, beyond what the [checks](crate::check) see to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// All nodes hold the true view within this time of the end of the last fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub converged_within: Option<Span>,
+    /// No healthy node takes another one for failed that is healthy and can be reached.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub no_false_failure: bool,
+    /// Every user event reaches all healthy connected nodes within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_to_all_within: Option<Span>,
+    /// Every node that crashes is known to have failed, at each node that finds it out at all,
+    /// within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detected_within: Option<Span>,
+    /// What a node sends on average, in datagrams and streams, once all have joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_node_per_second: Option<u64>,
+}

@@ -1,0 +1,252 @@
+//! Runs a scenario.
+
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::report::Report;
+use super::{Recorder, Scenario};
+use crate::check::{Delivery, FalseFailures, settling_time};
+use crate::failure::Failure;
+use crate::host::Usage;
+use crate::rng::{Domain, generator};
+use crate::world::World;
+
+/// How far a run is, in simulated time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What has passed; before all have joined that is nothing.
+    pub passed: Duration,
+    /// What will have passed at the end.
+    pub total: Duration,
+}
+
+/// How much time passes between two reports of progress.
+const STEP: Duration = Duration::from_secs(1);
+
+/// Nodes join within this time, plus the settling time, or the run has failed.
+const JOINING: Duration = Duration::from_secs(60);
+
+impl Scenario {
+    /// Runs it to its end, or until something does not hold.
+    #[must_use]
+    pub fn run(&self, seed: u64) -> Report {
+        self.run_watched(seed, &mut |_| true)
+    }
+
+    /// Runs it, telling about progress every simulated second; ends early if the answer is false.
+    pub fn run_watched(&self, seed: u64, watch: &mut dyn FnMut(Progress) -> bool) -> Report {
+        let mut report = Report {
+            about: self.about.clone(),
+            seed,
+            nodes: self.cluster.nodes,
+            ..Report::default()
+        };
+        let mut world = match self.world(seed) {
+            Ok(world) => world,
+            Err(failure) => {
+                report.failure = Some(failure.into());
+                return report;
+            }
+        };
+        if let Err(failure) = self.play(&mut world, &mut report, watch) {
+            report.failure = Some(failure.into());
+        }
+        fill(&mut report, &world);
+        report
+    }
+
+    /// The world of the scenario, in which nothing has happened yet.
+    fn world(&self, seed: u64) -> Result<World, Failure> {
+        let wrong = |world: &World, found: String| world.failure("the scenario is valid", found);
+        let empty = World::builder(seed).build();
+        let params = self
+            .config
+            .params()
+            .map_err(|error| wrong(&empty, error.to_string()))?;
+        let nodes = self.cluster.nodes - self.cluster.late.min(self.cluster.nodes);
+        let mut builder = World::builder(seed)
+            .params(params)
+            .link(self.network.link())
+            .stream_chunk(self.network.stream_chunk.unwrap_or(16_384))
+            .check(Recorder::default());
+        if self.expect.no_false_failure {
+            builder = builder.check(FalseFailures::none());
+        }
+        if let Some(bound) = self.expect.delivered_to_all_within {
+            builder = builder.check(Delivery::within(bound.0));
+        }
+        let mut world = builder.nodes(nodes).build();
+        world.set_regions(self.network.regions());
+        for _ in 0..self.cluster.late {
+            world.add();
+        }
+        Ok(world)
+    }
+
+    fn play(
+        &self,
+        world: &mut World,
+        report: &mut Report,
+        watch: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<(), Failure> {
+        let calm = self.calm_from();
+        let total = self.lasts.0.max(calm);
+        let mut told = |passed| watch(Progress { passed, total });
+        world.join_all_through(0);
+        if !self.cluster.cold && self.cluster.nodes > 1 {
+            let settling = settling_time(&world.params, world.len()).unwrap_or_default();
+            match converge(world, JOINING + settling, &mut |_| told(Duration::ZERO))? {
+                Some(took) => report.joined_after = Some(took.as_secs_f64()),
+                None if report_stop(report, told(Duration::ZERO)) => return Ok(()),
+                None => {
+                    let views = world.views().to_string();
+                    return Err(world.failure("all nodes join", views));
+                }
+            }
+        }
+        let (start, before) = (world.now(), world.total_usage());
+        self.plan(world, report.seed);
+
+        let mut ran = Duration::ZERO;
+        while ran < calm {
+            let step = STEP.min(calm - ran);
+            world.run_for(step)?;
+            ran += step;
+            if report_stop(report, told(ran)) {
+                return Ok(());
+            }
+        }
+        let bound = self.expect.converged_within.map(|bound| bound.0);
+        let limit = bound.unwrap_or(total - calm);
+        let mut went_on = true;
+        let converged = converge(world, limit, &mut |passed| {
+            went_on = told(calm + passed);
+            went_on
+        })?;
+        report.converged_after = converged.map(|took| took.as_secs_f64());
+        if report_stop(report, went_on) {
+            return Ok(());
+        }
+        if let (None, Some(bound)) = (converged, bound) {
+            let expected = format!("all views agree within {bound:?} of the last fault");
+            let views = world.views().to_string();
+            return Err(world.failure(&expected, views));
+        }
+        let mut ran = world.now().since(start);
+        while ran < total {
+            let step = STEP.min(total - ran);
+            world.run_for(step)?;
+            ran += step;
+            if report_stop(report, told(ran)) {
+                return Ok(());
+            }
+        }
+        let passed = world.now().since(start).as_secs_f64().max(1e-9);
+        measure(report, world.total_usage(), before, passed);
+        self.judge(world, report)
+    }
+
+    /// Schedules all faults and all work. Each draws its nodes from a generator of its own, which
+    /// depends on what it is and not on its place, so that leaving one out changes no other.
+    fn plan(&self, world: &mut World, seed: u64) {
+        let rng = |what: String| generator(seed, Domain::Scenario, xxh3_64(what.as_bytes()));
+        let base = self.network.link();
+        for fault in &self.faults {
+            fault.plan(world, base, &mut rng(format!("{fault:?}")));
+        }
+        for work in &self.work {
+            work.plan(world, self.lasts.0, &mut rng(format!("{work:?}")));
+        }
+    }
+
+    /// When the last fault is over.
+    fn calm_from(&self) -> Duration {
+        let faults = self.faults.iter();
+        let faults = faults.map(|fault| fault.end().unwrap_or(fault.at.0));
+        let work = self.work.iter();
+        let work = work.filter_map(|work| work.disturbs_until(self.lasts.0));
+        faults.chain(work).max().unwrap_or_default()
+    }
+
+    /// What can only be said at the end.
+    fn judge(&self, world: &World, report: &Report) -> Result<(), Failure> {
+        if let Some(limit) = self.expect.bytes_per_node_per_second {
+            let sent = report.bytes_per_node_per_second;
+            if sent > limit as f64 {
+                let expected = format!("a node sends {limit} bytes per second at most");
+                return Err(world.failure(&expected, format!("it sent {sent:.0} on average")));
+            }
+        }
+        if let Some(bound) = self.expect.detected_within {
+            let detections = world.find_check::<Recorder>().into_iter();
+            let slowest = detections
+                .flat_map(Recorder::detections)
+                .max_by_key(|it| it.1);
+            let expected = format!("crashes are noticed within {}", bound);
+            match slowest {
+                Some((_, last)) if last > bound.0 => {
+                    return Err(world.failure(&expected, format!("one took {last:?}")));
+                }
+                None => return Err(world.failure(&expected, "nobody noticed any".to_owned())),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets time pass until all views agree; `None` if they do not within the limit or `watch` says
+/// that it is enough.
+fn converge(
+    world: &mut World,
+    limit: Duration,
+    watch: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Option<Duration>, Failure> {
+    let start = world.now();
+    loop {
+        let passed = world.now().since(start);
+        let step = STEP.min(limit - passed);
+        if world.try_to_converge(step)?.is_some() {
+            return Ok(Some(world.now().since(start)));
+        }
+        let passed = world.now().since(start);
+        if passed >= limit || !watch(passed) {
+            return Ok(None);
+        }
+    }
+}
+
+/// Notes whether the run is to end here.
+fn report_stop(report: &mut Report, went_on: bool) -> bool {
+    report.stopped |= !went_on;
+    report.stopped
+}
+
+fn measure(report: &mut Report, after: Usage, before: Usage, seconds: f64) {
+    let bytes = |it: &Usage| it.datagram_bytes_sent + it.stream_bytes_sent;
+    let per = |total: u64| total as f64 / seconds / report.nodes as f64;
+    report.bytes_per_node_per_second = per(bytes(&after) - bytes(&before));
+    report.datagrams_per_node_per_second = per(after.datagrams_sent - before.datagrams_sent);
+}
+
+/// Takes over what the world has counted.
+fn fill(report: &mut Report, world: &World) {
+    let seconds = |times: Vec<Duration>| times.iter().map(Duration::as_secs_f64).collect();
+    report.trace = world.trace_hash().to_string();
+    report.simulated = world.now().as_nanos() as f64 / 1e9;
+    report.occurrences = world.occurrences();
+    let faults = world.faults().iter().filter(|(_, count)| *count > 0);
+    report.faults = faults.map(|(name, n)| (name.to_owned(), n)).collect();
+    for (check, tally) in world.tallies() {
+        let tally = tally.into_iter().map(|(what, n)| (what.to_owned(), n));
+        report.checks.insert(check.to_owned(), tally.collect());
+    }
+    if let Some(recorder) = world.find_check::<Recorder>() {
+        report.noticed_first = seconds(recorder.detections().map(|it| it.0).collect());
+        report.noticed_last = seconds(recorder.detections().map(|it| it.1).collect());
+    }
+    if let Some(delivery) = world.find_check::<Delivery>() {
+        report.delivered_after = seconds(delivery.latencies().to_vec());
+    }
+}

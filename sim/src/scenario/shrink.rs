@@ -1,0 +1,165 @@
+//! The smallest scenario that still fails.
+
+use std::time::Duration;
+
+use super::{Nodes, Scenario, Span};
+
+/// What [`shrink`] came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shrunk {
+    /// The smallest scenario found.
+    pub scenario: Scenario,
+    /// How many were tried.
+    pub tried: usize,
+}
+
+/// Makes a failing scenario smaller, with fewer faults, less work, fewer nodes, less time and
+/// plainer settings, for as long as `fails` says that it still does; at most `limit` questions.
+pub fn shrink(
+    scenario: &Scenario,
+    limit: usize,
+    fails: &mut dyn FnMut(&Scenario) -> bool,
+) -> Shrunk {
+    let mut best = scenario.clone();
+    let mut tried = 0;
+    loop {
+        let mut smaller = None;
+        for candidate in candidates(&best) {
+            if tried >= limit {
+                break;
+            }
+            tried += 1;
+            if candidate.validate().is_ok() && fails(&candidate) {
+                smaller = Some(candidate);
+                break;
+            }
+        }
+        match smaller {
+            Some(found) => best = found,
+            None => {
+                return Shrunk {
+                    scenario: best,
+                    tried,
+                };
+            }
+        }
+    }
+}
+
+/// Scenarios that are a little smaller, those that save most first.
+fn candidates(from: &Scenario) -> Vec<Scenario> {
+    let mut out = Vec::new();
+    let mut offer = |change: &dyn Fn(&mut Scenario)| {
+        let mut smaller = from.clone();
+        change(&mut smaller);
+        if smaller != *from {
+            out.push(smaller);
+        }
+    };
+    let (faults, work) = (from.faults.len(), from.work.len());
+    if faults > 1 {
+        offer(&|it| drop(it.faults.drain(..faults / 2)));
+        offer(&|it| it.faults.truncate(faults / 2));
+    }
+    (0..faults).for_each(|nth| offer(&|it| drop(it.faults.remove(nth))));
+    (0..work).for_each(|nth| offer(&|it| drop(it.work.remove(nth))));
+    for nodes in [from.cluster.nodes / 2, from.cluster.nodes - 1] {
+        if nodes >= 2 {
+            offer(&|it| with_nodes(it, nodes));
+        }
+    }
+    offer(&|it| it.network = Default::default());
+    offer(&|it| it.config = Default::default());
+    offer(&|it| it.cluster.cold = false);
+    plainer(from, &mut offer);
+    for nth in 0..faults {
+        offer(&|it| it.faults[nth].at = half(it.faults[nth].at));
+        offer(&|it| it.faults[nth].lasts = it.faults[nth].lasts.map(half));
+        let sets = from.faults[nth].clone().nodes_mut().count();
+        for set in 0..sets {
+            fewer(from, &mut offer, nth, set);
+        }
+    }
+    let shorter = from.lasts.0.saturating_sub(Duration::from_secs(30));
+    if shorter > Duration::from_secs(10) {
+        offer(&|it| it.lasts = half(it.lasts));
+        offer(&|it| it.lasts = Span(shorter));
+    }
+    (0..work).for_each(|nth| {
+        offer(&|it| {
+            let every = &mut it.work[nth].every.0;
+            *every = (*every * 2).min(Duration::from_secs(60)).max(*every);
+        });
+    });
+    out
+}
+
+/// Takes a change that makes a scenario smaller.
+type Offer<'a> = dyn FnMut(&dyn Fn(&mut Scenario)) + 'a;
+
+/// One setting, and one property of the network, as it is by default.
+fn plainer(from: &Scenario, offer: &mut Offer<'_>) {
+    let Ok(table) = from.to_toml().parse::<toml::Table>() else {
+        return;
+    };
+    for section in ["config", "network"] {
+        let keys = table.get(section).and_then(toml::Value::as_table);
+        for key in keys.into_iter().flat_map(toml::Table::keys) {
+            let mut plain = table.clone();
+            if let Some(toml::Value::Table(section)) = plain.get_mut(section) {
+                section.remove(key);
+            }
+            if let Ok(plain) = plain.try_into::<Scenario>() {
+                offer(&|it| it.clone_from(&plain));
+            }
+        }
+    }
+}
+
+/// One node less in one set of a fault.
+fn fewer(from: &Scenario, offer: &mut Offer<'_>, fault: usize, set: usize) {
+    let mut faults = from.faults.clone();
+    let Some(Nodes::These(nodes)) = faults[fault].nodes_mut().nth(set).cloned() else {
+        return;
+    };
+    for place in 0..nodes.len().min(16) {
+        let mut less = nodes.clone();
+        less.remove(place);
+        if less.is_empty() {
+            return;
+        }
+        offer(&|it| {
+            if let Some(nodes) = it.faults[fault].nodes_mut().nth(set) {
+                *nodes = Nodes::These(less.clone());
+            }
+        });
+    }
+}
+
+/// A cluster of so many nodes; what was said of others is forgotten.
+fn with_nodes(scenario: &mut Scenario, nodes: usize) {
+    scenario.cluster.nodes = nodes;
+    scenario.cluster.late = scenario.cluster.late.min(nodes - 1);
+    let keep = |set: &mut Nodes| match set {
+        Nodes::These(list) => {
+            list.retain(|node| *node < nodes);
+            !list.is_empty()
+        }
+        Nodes::Range(from, to) => {
+            *to = (*to).min(nodes);
+            from < to
+        }
+        Nodes::Any(count) => {
+            *count = (*count).min(nodes);
+            true
+        }
+        Nodes::All | Nodes::Percent(_) => true,
+    };
+    scenario.faults.retain_mut(|it| it.nodes_mut().all(keep));
+    scenario.work.retain_mut(|it| it.nodes_mut().all(keep));
+}
+
+/// Half of a time, in whole milliseconds.
+fn half(span: Span) -> Span {
+    Span(Duration::from_millis(span.0.as_millis() as u64 / 2))
+}

@@ -1,0 +1,172 @@
+//! What the cluster of a scenario is used for.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serf_core::Tags;
+
+use super::fault::come_back;
+use super::{Invalid, Nodes, Span, Whom};
+use crate::event::Op;
+use crate::rng::below;
+use crate::world::World;
+
+/// Something that is done again and again: a time, and exactly one kind of work. Each time a node
+/// is drawn that does it. Queries will be another kind, as soon as nodes have them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// When it begins.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub from: Span,
+    /// When it ends; without this, half a minute before the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Span>,
+    /// How long from one time to the next.
+    pub every: Span,
+    /// A node sends a user event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+    /// A node changes its tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Whom>,
+    /// A node goes away for some time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub churn: Option<Churn>,
+}
+
+/// A node sends a user event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Those that may send; all if not given.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub nodes: Nodes,
+    /// Bytes of payload.
+    #[serde(default)]
+    pub payload: usize,
+}
+
+/// A node goes away for some time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Churn {
+    /// Those that may go.
+    pub nodes: Nodes,
+    /// How long it is away.
+    pub away: Span,
+    /// Whether it just crashes rather than leaves.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub crash: bool,
+}
+
+fn all() -> Nodes {
+    Nodes::All
+}
+
+fn is_all(nodes: &Nodes) -> bool {
+    *nodes == Nodes::All
+}
+
+impl Work {
+    /// When it ends, and what it began last.
+    pub(super) fn end(&self, lasts: Duration) -> Duration {
+        let until = self.until.map(|until| until.0);
+        until.unwrap_or(lasts.saturating_sub(Duration::from_secs(30)))
+    }
+
+    /// The last moment at which it disturbs anybody, if it does.
+    pub(super) fn disturbs_until(&self, lasts: Duration) -> Option<Duration> {
+        let churn = self.churn.as_ref()?;
+        Some(self.end(lasts) + churn.away.0)
+    }
+
+    /// The sets of nodes in it.
+    pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Nodes> {
+        let events = self.event.iter_mut().map(|it| &mut it.nodes);
+        let tags = self.tags.iter_mut().map(|it| &mut it.nodes);
+        events
+            .chain(tags)
+            .chain(self.churn.iter_mut().map(|it| &mut it.nodes))
+    }
+
+    pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
+        let kinds = [
+            self.event.is_some(),
+            self.tags.is_some(),
+            self.churn.is_some(),
+        ];
+        let given = kinds.iter().filter(|given| **given).count();
+        if given != 1 {
+            let value = format!("{given} kinds of work");
+            return Err(Invalid::new(key, value, "one of event, tags, churn"));
+        }
+        if self.every.0 < Duration::from_millis(1) {
+            let key = format!("{key}.every");
+            return Err(Invalid::new(&key, self.every, "1ms or more"));
+        }
+        if let Some(Event { payload, .. }) = self.event
+            && payload > 9_000
+        {
+            let key = format!("{key}.event.payload");
+            return Err(Invalid::new(&key, payload, "0 to 9000"));
+        }
+        for nodes in self.clone().nodes_mut() {
+            if let Some(beyond) = nodes.beyond(count) {
+                let value = format!("about node {beyond}");
+                return Err(Invalid::new(
+                    key,
+                    value,
+                    &format!("nodes less than {count}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans it in the world, counted from now.
+    pub(super) fn plan(&self, world: &mut World, lasts: Duration, rng: &mut ChaCha8Rng) {
+        let count = world.len();
+        let nodes = self
+            .clone()
+            .nodes_mut()
+            .next()
+            .map(|it| it.pick(count, rng));
+        let nodes = nodes.unwrap_or_default();
+        if nodes.is_empty() {
+            return;
+        }
+        let end = self.end(lasts);
+        let (mut at, mut nth) = (self.from.0, 0);
+        while at < end {
+            let node = nodes[below(rng, nodes.len() as u64) as usize];
+            self.plan_one(world, at, node, nth);
+            at += self.every.0;
+            nth += 1;
+        }
+    }
+
+    fn plan_one(&self, world: &mut World, at: Duration, node: usize, nth: usize) {
+        if let Some(event) = &self.event {
+            let op = Op::UserEvent {
+                node,
+                name: format!("event-{nth}"),
+                payload: vec![b'x'; event.payload],
+            };
+            world.schedule(at, op);
+        }
+        if self.tags.is_some() {
+            let tags = Tags::from([("turn".to_owned(), nth.to_string())]);
+            world.schedule(at, Op::SetTags { node, tags });
+        }
+        if let Some(churn) = &self.churn {
+            let go = match churn.crash {
+                true => Op::Crash(node),
+                false => Op::Leave(node),
+            };
+            world.schedule(at, go);
+            come_back(world, at + churn.away.0, node);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Checks find what they look for, and tell how often they looked.
+
+use std::time::Duration;
+
+use serf_core::{Event, MemberEvent, MemberEventKind, Params};
+use serf_sim::check::{
+    Agreement, Check, Delivery, FalseFailures, Incarnations, Observation, Returns, Traffic, What,
+};
+use serf_sim::{Builder, Failure, Latency, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn joined(builder: Builder) -> Result<World, Failure> {
+    let mut world = builder.nodes(10).build();
+    world.join_all_through(0);
+    world.run_until_converged(60 * SECOND)?;
+    Ok(world)
+}
+
+fn expected(outcome: Result<(), Failure>) -> String {
+    outcome.expect_err("something is wrong").expected
+}
+
+/// What a check says of events at node 1, one after the other, that a cluster really had.
+fn verdicts(mut check: impl Check, world: &World, events: &[Event]) -> Vec<bool> {
+    let mut observe = |what| {
+        let (at, node) = (world.now(), 1);
+        let seen = Observation {
+            at,
+            node,
+            what,
+            world,
+        };
+        check.observe(&seen).is_ok()
+    };
+    events
+        .iter()
+        .map(|event| observe(What::Event(event)))
+        .collect()
+}
+
+/// News about node 3 at its first incarnation and, after it has refuted, at its second.
+fn news(world: &World, kind: MemberEventKind) -> Event {
+    let node = world.node(3).expect("it runs");
+    Event::Member(MemberEvent {
+        kind,
+        member: node.local(),
+        cause: serf_core::Cause::Announced,
+    })
+}
+
+#[test]
+fn a_return_without_a_newer_word_is_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(1))?;
+    let (failed, join) = (
+        news(&world, MemberEventKind::Failed),
+        news(&world, MemberEventKind::Join),
+    );
+    world.set_tags(3, &serf_core::Tags::new()).expect("it runs");
+    let newer = news(&world, MemberEventKind::Join);
+    let told = [join.clone(), failed.clone(), newer.clone()];
+    assert_eq!(verdicts(Returns::default(), &world, &told), [true; 3]);
+    let told = [failed, join.clone()];
+    assert_eq!(verdicts(Returns::default(), &world, &told), [true, false]);
+    let told = [newer, join];
+    assert_eq!(
+        verdicts(Incarnations::default(), &world, &told),
+        [true, false]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(2))?;
+    world.log_events();
+    world.user_event(4, "deploy", b"7").expect("it runs");
+    world.run_for(5 * SECOND)?;
+    let mut events = world.events().iter().map(|logged| &logged.event);
+    let event = events.find(|event| matches!(event, Event::User(_)));
+    let event = event.expect("it was delivered").clone();
+    let Event::User(user) = &event else {
+        unreachable!("just matched");
+    };
+
+    let mut check = Delivery::default();
+    let mut observe = |node, what| {
+        let (at, world) = (world.now(), &world);
+        let seen = Observation {
+            at,
+            node,
+            what,
+            world,
+        };
+        check.observe(&seen).is_ok()
+    };
+    assert!(!observe(1, What::Event(&event)), "nobody sent it");
+    let sent = What::Sent {
+        ltime: user.ltime,
+        name: &user.name,
+        payload: &user.payload,
+    };
+    assert!(observe(4, sent));
+    assert!(observe(1, What::Event(&event)));
+    assert!(observe(2, What::Event(&event)));
+    assert!(!observe(1, What::Event(&event)), "the second time");
+    let params: &Params = world.node(1).expect("it runs").params();
+    assert!(observe(1, What::Started { params }));
+    assert!(observe(1, What::Event(&event)), "in another life");
+    Ok(())
+}
+
+#[test]
+fn events_have_to_reach_all_in_time() -> Result<(), Failure> {
+    let builder = World::builder(3).check(Delivery::within(SECOND / 1_000));
+    let mut world = joined(builder)?;
+    world.run_for(30 * SECOND)?;
+    world.user_event(4, "deploy", b"7").expect("it runs");
+    // A millisecond is too short, but when the check looks all have been told.
+    world.run_for(10 * SECOND)?;
+    world.set_links(serf_sim::Link {
+        loss: serf_sim::Ratio::ALWAYS,
+        ..serf_sim::Link::lan()
+    });
+    world.run_for(SECOND)?;
+    world.user_event(4, "deploy", b"8").expect("it runs");
+    let wrong = expected(world.run_for(10 * SECOND));
+    assert_eq!(wrong, "user events are delivered to all, once");
+    Ok(())
+}
+
+#[test]
+fn disagreement_past_the_bound_is_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(4).check(Agreement::within(SECOND)))?;
+    world.run_for(30 * SECOND)?;
+    world.crash(7);
+    assert_eq!(
+        expected(world.run_for(60 * SECOND)),
+        "undisturbed nodes agree"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_false_failure_is_counted_or_wrong() -> Result<(), Failure> {
+    let suffer = |builder: Builder| {
+        let mut world = joined(builder)?;
+        world.run_for(90 * SECOND)?;
+        // Node 7 is well, but most of what it says arrives a minute late.
+        for node in (0..10).filter(|node| *node != 7) {
+            let slow = serf_sim::Link {
+                latency: Latency::Constant(30 * SECOND),
+                ..serf_sim::Link::lan()
+            };
+            world.set_link(7, node, slow);
+        }
+        world.run_for(300 * SECOND).map(|()| world)
+    };
+    let world = suffer(World::builder(5))?;
+    let counted = world.tallies().into_iter().flat_map(|(_, tally)| tally);
+    let total = counted.filter(|(what, _)| *what == "false failures");
+    assert!(total.map(|(_, n)| n).sum::<u64>() > 0);
+    let wrong = suffer(World::builder(5).check(FalseFailures::none())).map(drop);
+    assert_eq!(
+        expected(wrong),
+        "no healthy, reachable member is taken for failed"
+    );
+    Ok(())
+}
+
+#[test]
+fn traffic_past_the_budget_is_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(6).check(Traffic::limit(20)))?;
+    assert_eq!(
+        expected(world.run_for(30 * SECOND)),
+        "traffic stays within the budget"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_check_had_something_to_judge() -> Result<(), Failure> {
+    let mut world = joined(World::builder(7))?;
+    world.run_for(60 * SECOND)?;
+    world.user_event(4, "deploy", b"7").expect("it runs");
+    world.pause(3);
+    world.run_for(60 * SECOND)?;
+    world.resume(3);
+    world.run_for(60 * SECOND)?;
+    world.user_event(4, "deploy", b"8").expect("it runs");
+    world.run_for(600 * SECOND)?;
+    for (check, tally) in world.tallies() {
+        let (what, count) = tally.first().expect("it counts something");
+        let nothing_false = check == "no healthy, reachable member stays failed";
+        assert!(*count > 0 || nothing_false, "{check}: no {what}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_unchecked_world_does_the_same() -> Result<(), Failure> {
+    let run = |builder: Builder| {
+        let mut world = joined(builder)?;
+        world.crash(3);
+        world.run_for(60 * SECOND)?;
+        Ok((world.tallies().len(), world.trace_hash()))
+    };
+    let (checks, trace) = run(World::builder(8))?;
+    assert_eq!(checks, 10);
+    assert_eq!(run(World::builder(8).unchecked())?, (0, trace));
+    Ok(())
+}

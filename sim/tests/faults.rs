@@ -1,0 +1,210 @@
+//! Each fault really happens, is counted, and a cluster comes through it.
+
+use std::time::Duration;
+
+use serf_core::{Config, Params, Status};
+use serf_sim::{Burst, Failure, Faults, Latency, Link, Op, Ratio, Regions, State, Uplink, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn converged(seed: u64, nodes: usize, link: Link) -> Result<World, Failure> {
+    let mut world = World::builder(seed).nodes(nodes).link(link).build();
+    world.join_all_through(0);
+    world.run_until_converged(120 * SECOND)?;
+    Ok(world)
+}
+
+/// A minute in a network of 20 nodes with this link; everybody has to be alive at its end.
+fn a_minute_with(seed: u64, link: Link) -> Result<(World, Faults), Failure> {
+    let mut world = converged(seed, 20, Link::lan())?;
+    world.set_links(link);
+    world.run_for(60 * SECOND)?;
+    world.set_links(Link::lan());
+    world.run_until_converged(60 * SECOND)?;
+    let faults = *world.faults();
+    Ok((world, faults))
+}
+
+#[test]
+fn damaged_datagrams_are_noticed_and_dropped() -> Result<(), Failure> {
+    let (world, faults) = a_minute_with(
+        1,
+        Link {
+            flip: Ratio::new(1, 20),
+            truncate: Ratio::new(1, 20),
+            ..Link::lan()
+        },
+    )?;
+    assert!(faults.flipped_datagrams > 50, "{faults:?}");
+    assert!(faults.truncated_datagrams > 50, "{faults:?}");
+    let dropped: u64 = (0..20)
+        .filter_map(|node| world.node(node))
+        .map(|node| node.counters().dropped_corrupt + node.counters().dropped_foreign)
+        .sum();
+    assert!(dropped > 100, "{dropped} dropped");
+    Ok(())
+}
+
+#[test]
+fn bursts_reordering_and_old_datagrams_do_no_harm() -> Result<(), Failure> {
+    let (_, faults) = a_minute_with(
+        2,
+        Link {
+            burst: Some(Burst {
+                every: 10 * SECOND,
+                lasts: SECOND,
+                loss: Ratio::from(0.9),
+            }),
+            reorder: Ratio::new(1, 10),
+            replay: Ratio::new(1, 10),
+            ..Link::lan()
+        },
+    )?;
+    assert!(faults.burst_losses > 50, "{faults:?}");
+    assert!(faults.reordered_datagrams > 50, "{faults:?}");
+    assert!(faults.replayed_datagrams > 50, "{faults:?}");
+    Ok(())
+}
+
+#[test]
+fn streams_that_break_midway_are_tried_again() -> Result<(), Failure> {
+    let mut world = World::builder(3)
+        .nodes(20)
+        .link(Link {
+            sever: Ratio::new(1, 3),
+            ..Link::lan()
+        })
+        .build();
+    world.join_all_through(0);
+    world.run_until_converged(60 * SECOND)?;
+    assert!(world.faults().severed_streams > 5, "{:?}", world.faults());
+    world.run_for(60 * SECOND)?;
+    assert!(world.pending().1 < 5, "{} left open", world.pending().1);
+    Ok(())
+}
+
+#[test]
+fn a_slow_processor_answers_late_and_is_not_taken_for_dead() -> Result<(), Failure> {
+    let mut world = converged(4, 20, Link::lan())?;
+    world.log_events();
+    world.set_cpu(5, Some(SECOND / 10));
+    world.run_for(60 * SECOND)?;
+    assert!(world.faults().slow_inputs > 60, "{:?}", world.faults());
+    world.set_cpu(5, None);
+    world.run_until_converged(60 * SECOND)?;
+    assert_eq!(world.holders(5, Status::Alive), 20);
+    Ok(())
+}
+
+#[test]
+fn clocks_that_run_at_different_rates_keep_a_cluster_together() -> Result<(), Failure> {
+    let mut world = converged(5, 20, Link::lan())?;
+    for (node, ppm) in [(1, 500_000), (2, -500_000), (3, 100_000), (4, 100)] {
+        world.set_clock_rate(node, ppm);
+    }
+    world.run_for(120 * SECOND)?;
+    assert!(world.views().agree(), "{}", world.views());
+    let probes = |node: usize| world.node(node).map_or(0, |it| it.counters().probes);
+    assert!(probes(1) > 2 * probes(2), "{} {}", probes(1), probes(2));
+    assert_eq!(world.faults().clock_drifts, 4);
+    Ok(())
+}
+
+#[test]
+fn a_name_at_another_address_is_found_there() -> Result<(), Failure> {
+    let config = Config {
+        dead_reclaim: 10 * SECOND,
+        ..Config::lan()
+    };
+    let params = Params::new(config).expect("within bounds");
+    let mut world = World::builder(6).nodes(10).params(params).build();
+    world.join_all_through(0);
+    world.run_until_converged(60 * SECOND)?;
+    world.crash(3);
+    world.run_for(40 * SECOND)?;
+    world.relocate(3);
+    world.restore(3);
+    world.run_until_converged(90 * SECOND)?;
+    assert_eq!((world.faults().moves, world.faults().restores), (1, 1));
+    let seen = world.node(7).and_then(|it| it.member("node-3"));
+    let seen = seen.expect("it is known").addr().ip().to_string();
+    assert_eq!(seen, "11.0.0.1");
+    Ok(())
+}
+
+#[test]
+fn another_name_at_the_same_address_replaces_the_old_one() -> Result<(), Failure> {
+    let mut world = converged(7, 10, Link::lan())?;
+    world.crash(3);
+    world.rename(3);
+    world.restore(3);
+    world.run_until_converged(90 * SECOND)?;
+    assert_eq!(&**world.name(3), "node-3-b1");
+    let old = world.node(7).and_then(|it| it.member("node-3"));
+    assert_eq!(old.map(|old| old.status()), Some(Status::Failed));
+    Ok(())
+}
+
+#[test]
+fn a_restored_node_joins_through_those_it_knew() -> Result<(), Failure> {
+    let mut world = converged(8, 10, Link::lan())?;
+    world.crash(0);
+    world.run_for(30 * SECOND)?;
+    world.apply(Op::Restore(0));
+    assert!(world.run_until_converged(30 * SECOND)? < 5 * SECOND);
+    assert_eq!(world.state(0), State::Running);
+    Ok(())
+}
+
+#[test]
+fn a_narrow_uplink_queues_and_overflows() -> Result<(), Failure> {
+    let mut world = converged(9, 30, Link::lan())?;
+    let uplink = Uplink {
+        bytes_per_second: 300,
+        queue: 400,
+    };
+    world.set_uplink(4, Some(uplink));
+    for nth in 0..20 {
+        let event = Op::UserEvent {
+            node: 4,
+            name: format!("event-{nth}"),
+            payload: vec![7; 100],
+        };
+        world.schedule(nth * SECOND, event);
+    }
+    world.run_for(40 * SECOND)?;
+    assert!(world.faults().uplink_waits > 20, "{:?}", world.faults());
+    assert!(world.faults().uplink_overflows > 5, "{:?}", world.faults());
+    world.set_uplink(4, None);
+    world.run_until_converged(60 * SECOND)?;
+    Ok(())
+}
+
+#[test]
+fn distant_regions_form_one_cluster() -> Result<(), Failure> {
+    let mut world = World::builder(10)
+        .nodes(20)
+        .latency(Latency::Constant(SECOND / 1_000))
+        .build();
+    let ms = Duration::from_millis;
+    let distances = [vec![ms(0), ms(80)], vec![ms(80), ms(0)]];
+    let of = (0..20).map(|node| u16::from(node >= 10)).collect();
+    world.set_regions(Some(Regions::new(of, &distances, 0.2)));
+    world.join_all_through(0);
+    assert!(world.run_until_converged(60 * SECOND)? > SECOND / 6);
+    world.run_for(60 * SECOND)?;
+    assert!(world.views().agree());
+    Ok(())
+}
+
+#[test]
+fn another_node_does_not_change_what_happens_to_the_others() {
+    // Two nodes talk while a third, unknown to both, is there or is not.
+    let run = |nodes| {
+        let mut world = World::builder(11).nodes(nodes).loss(0.2).build();
+        world.join(1, &[0]).expect("it runs");
+        world.run_for(60 * SECOND).expect("nothing is wrong");
+        (world.usage(0), world.usage(1), *world.faults())
+    };
+    assert_eq!(run(2), run(3));
+}
