@@ -17,6 +17,10 @@ pub(crate) const MAX_QUEUED: usize = 4096;
 /// How often it was told, then the newest first.
 type Place = (u32, Reverse<u64>);
 
+/// Events passed over in a packet because they do not fit, in search of shorter ones. Without a
+/// bound, a queue of long events would be written out in full for each packet.
+const MAX_TOO_LONG: u32 = 16;
+
 /// The queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Broadcasts {
@@ -40,11 +44,12 @@ impl Broadcasts {
     /// once; one that reaches `limit` is done.
     pub(crate) fn fill(&mut self, limit: u32, mut offer: impl FnMut(&UserEvent) -> Offer) {
         let mut packed = Vec::new();
+        let mut too_long = 0;
         for (&place, event) in &self.queue {
             match offer(event) {
                 Offer::Packed => packed.push(place),
-                Offer::TooLong => {}
-                Offer::Full => break,
+                Offer::TooLong if too_long < MAX_TOO_LONG => too_long += 1,
+                Offer::TooLong | Offer::Full => break,
             }
         }
         // Put back only now, so that none is twice in one packet.
@@ -116,6 +121,18 @@ mod tests {
         queue.push(event(2, 90));
         assert_eq!(packet(&mut queue, 9, 50), [1]);
         assert_eq!(packet(&mut queue, 9, 95), [2]);
+    }
+
+    #[test]
+    fn a_queue_of_long_events_is_not_searched_to_its_end() {
+        let mut queue = Broadcasts::default();
+        (0..1_000).for_each(|n| assert!(queue.push(event(n, 90))));
+        let mut offered = 0;
+        queue.fill(9, |_| {
+            offered += 1;
+            Offer::TooLong
+        });
+        assert_eq!(offered, MAX_TOO_LONG + 1);
     }
 
     #[test]
