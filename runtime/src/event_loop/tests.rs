@@ -121,7 +121,7 @@ impl Timer for Scripted {
 
 fn started(runtime: &Scripted) -> (Handle, impl Future<Output = ()>) {
     let options = Options::new("a").bind("127.81.9.1:0").config(Config {
-        leave_propagate_delay: std::time::Duration::ZERO,
+        leave_propagate_delay: Duration::ZERO,
         ..Config::local()
     });
     let started = block_on(start(runtime.clone(), options, Resolver::system()));
