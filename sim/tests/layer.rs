@@ -34,7 +34,8 @@ fn heard(world: &World) -> BTreeMap<String, Vec<usize>> {
 }
 
 #[test]
-fn one_event_reaches_a_thousand_nodes_once_each_at_five_per_cent_loss() -> Result<(), Failure> {
+fn a_thousand_nodes_at_five_per_cent_loss_hear_an_event_once_and_answer_a_query()
+-> Result<(), Failure> {
     let mut world = converged(11, 1_000, 0.05)?;
     world.log_events();
     let told = |world: &World| -> usize {
@@ -48,12 +49,10 @@ fn one_event_reaches_a_thousand_nodes_once_each_at_five_per_cent_loss() -> Resul
     println!("a thousand nodes heard after {took:?}");
     world.run_for(30 * SECOND)?;
     assert!(heard(&world)["deploy"].iter().all(|times| *times == 1));
-    Ok(())
+    a_query_with_a_tag_filter_collects_every_response(&mut world)
 }
 
-#[test]
-fn a_query_with_a_tag_filter_collects_every_response() -> Result<(), Failure> {
-    let mut world = converged(12, 1_000, 0.05)?;
+fn a_query_with_a_tag_filter_collects_every_response(world: &mut World) -> Result<(), Failure> {
     world.answer_queries();
     for node in (0..1_000).step_by(10) {
         let tags = Tags::from([("role".to_owned(), format!("web-{node}"))]);
@@ -275,6 +274,20 @@ fn operate(world: &mut World, at: usize, operation: KeyOperation) -> Result<KeyR
     }
 }
 
+/// As an operator does it: again, until the report says that nobody was silent. A query is spread by
+/// gossip alone, which now and then misses somebody.
+fn complete(world: &mut World, at: usize, operation: &KeyOperation) -> Result<KeyReport, Failure> {
+    let mut report = KeyReport::default();
+    for _ in 0..3 {
+        report = operate(world, at, operation.clone())?;
+        assert!(report.failed.is_empty(), "{operation:?}: {report:?}");
+        if report.is_complete() {
+            return Ok(report);
+        }
+    }
+    panic!("{operation:?}: {report:?}");
+}
+
 #[test]
 fn s_31_a_rotation_with_a_node_down_goes_on_and_the_node_is_helped_by_hand() -> Result<(), Failure>
 {
@@ -293,8 +306,7 @@ fn s_31_a_rotation_with_a_node_down_goes_on_and_the_node_is_helped_by_hand() -> 
         KeyOperation::Use(key(2)),
         KeyOperation::Remove(key(1)),
     ] {
-        let report = operate(&mut world, 3, operation)?;
-        assert!(report.is_complete(), "{report:?}");
+        complete(&mut world, 3, &operation)?;
     }
     // It comes back with the old key, is not heard, and says so.
     world.log_events();
@@ -322,8 +334,8 @@ fn s_31_a_partition_in_the_middle_of_a_rotation_leaves_one_cluster() -> Result<(
     // The larger part installs and uses the new key, and keeps the old one, as the operator sees
     // that a third of the cluster is missing.
     for operation in [KeyOperation::Install(key(2)), KeyOperation::Use(key(2))] {
-        let report = operate(&mut world, 0, operation)?;
-        assert_eq!((report.expected, report.is_complete()), (20, true));
+        let report = complete(&mut world, 0, &operation)?;
+        assert_eq!(report.expected, 20);
     }
     world.heal(cut);
     // The others do not understand the new key, but everybody understands the old one.
@@ -340,8 +352,7 @@ fn s_31_a_partition_in_the_middle_of_a_rotation_leaves_one_cluster() -> Result<(
     }
     world.run_until_converged(3 * MINUTE)?;
     for operation in [KeyOperation::Use(key(2)), KeyOperation::Remove(key(1))] {
-        let report = operate(&mut world, 0, operation)?;
-        assert!(report.is_complete(), "{report:?}");
+        complete(&mut world, 0, &operation)?;
     }
     world.run_until_converged(MINUTE)?;
     Ok(())

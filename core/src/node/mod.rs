@@ -122,6 +122,8 @@ pub struct Node {
     next_seq: u32,
 
     streams: Streams,
+    /// The pause before the last early exchange of state after a join.
+    early_sync: Duration,
     joins: Vec<Join>,
     spreads: Vec<Spread>,
     leave: Option<Leave>,
@@ -247,6 +249,7 @@ impl Node {
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,
             streams: Streams::default(),
+            early_sync: params.push_pull_interval,
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,
@@ -320,7 +323,7 @@ impl Node {
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
-            Message::Dead(accusation) => self.on_dead(accusation),
+            Message::Dead(accusation) => self.on_dead(accusation, Some(from)),
             Message::Serf(SerfMessage::LeaveIntent(leave)) => {
                 self.on_intent(leave.node, Intent::leave(leave.ltime), leave.prune);
             }

@@ -43,6 +43,8 @@ pub(super) enum Output {
     },
     /// Report that a member did not answer.
     Nack { seq: u32, to: SocketAddr },
+    /// Tell somebody who thinks a member dead that it is not.
+    Correction { to: SocketAddr, subject: Name },
     /// Send what there is to tell.
     Gossip { to: SocketAddr },
     /// Dial.
