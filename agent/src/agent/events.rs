@@ -82,6 +82,7 @@ impl Pipeline {
                 AgentEvent::Member { kind, members }
             }),
             Event::User(event) => self.users.push(event, now).map(AgentEvent::User),
+            Event::Query(query) => Some(AgentEvent::Query(query)),
             _ => None,
         };
         at_once.into_iter().collect()
@@ -134,6 +135,13 @@ fn count(agent: &Agent, event: &Event) {
             agent
                 .telemetry
                 .count_one_of("serf.events.by_name", "name", name);
+        }
+        Event::Query(query) => {
+            // The node itself counts all of them.
+            let name = &query.name;
+            agent
+                .telemetry
+                .count_one_of("serf.queries.by_name", "name", name);
         }
         _ => {}
     }

@@ -94,18 +94,19 @@ impl Handlers {
             }
             for script in self.scripts().iter().filter(|script| script.wants(&event)) {
                 let began = Instant::now();
-                invoke(&script.command, node.name(), &tags, &event).await;
+                invoke(&script.command, &node, &tags, &event).await;
                 telemetry.measure("agent.invoke", "script", &script.command, began.elapsed());
             }
         }
     }
 }
 
-/// Runs a handler to its end, and logs how that went.
-async fn invoke(command: &str, name: &str, tags: &Tags, event: &AgentEvent) {
+/// Runs a handler to its end, and logs how that went. What it prints answers a query, unless it
+/// fails.
+async fn invoke(command: &str, node: &Handle, tags: &Tags, event: &AgentEvent) {
     let mut output = Tail::default();
     let ended = {
-        let running = execute(command, name, tags, event, &mut output);
+        let running = execute(command, node.name(), tags, event, &mut output);
         tokio::pin!(running);
         match tokio::time::timeout(SLOW, &mut running).await {
             Ok(ended) => ended,
@@ -124,20 +125,36 @@ async fn invoke(command: &str, name: &str, tags: &Tags, event: &AgentEvent) {
             "Script '{command}' generated {written} bytes of output, truncated to {kept}"
         );
     }
-    let (kind, output) = (event.kind(), output.text());
+    let (kind, text) = (event.kind(), output.text());
     let failure = match ended {
         Ok(status) if status.success() => None,
         Ok(status) => Some(describe(status)),
         Err(error) => Some(error.to_string()),
     };
     match failure {
-        None => tracing::debug!(target: "agent", "Event '{kind}' script output: {output}"),
+        None => {
+            tracing::debug!(target: "agent", "Event '{kind}' script output: {text}");
+            answer(node, event, output.bytes()).await;
+        }
         Some(failure) => {
-            if !output.is_empty() {
-                tracing::warn!(target: "agent", "Event '{kind}' script output: {output}");
+            if !text.is_empty() {
+                tracing::warn!(target: "agent", "Event '{kind}' script output: {text}");
             }
             tracing::error!(target: "agent", "Error invoking script '{command}': {failure}");
         }
+    }
+}
+
+/// Answers with what a handler printed, if the event was a query and if it printed anything.
+async fn answer(node: &Handle, event: &AgentEvent, output: &[u8]) {
+    let AgentEvent::Query(query) = event else {
+        return;
+    };
+    if output.is_empty() {
+        return;
+    }
+    if let Err(error) = node.respond(query.key, output).await {
+        tracing::warn!(target: "agent", "Failed to respond to query '{event}': {error}");
     }
 }
 
