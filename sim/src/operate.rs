@@ -107,18 +107,20 @@ impl World {
     }
 
     /// [`World::start`], after which the node joins through some of those that it knew when it
-    /// crashed, as one that kept a snapshot does; it asks again until somebody answers.
+    /// crashed, as one that kept a snapshot does, or node 0 if it knew nobody; it asks again until
+    /// somebody answers.
     pub fn restore(&mut self, node: usize) {
         if !matches!(self.state(node), State::Down | State::Left) {
             return;
         }
         self.start(node);
-        let seeds = std::mem::take(&mut self.hosts[node].remembered);
-        if !seeds.is_empty() {
-            self.network.faults.restores += 1;
-            let retry = true;
-            self.apply(Op::Join { node, seeds, retry });
+        let mut seeds = std::mem::take(&mut self.hosts[node].remembered);
+        self.network.faults.restores += u64::from(!seeds.is_empty());
+        if seeds.is_empty() && self.len() > 1 {
+            seeds = vec![usize::from(node == 0)];
         }
+        let retry = true;
+        self.apply(Op::Join { node, seeds, retry });
     }
 
     /// Gives a node that is down another address; nobody is at the old one any more.
