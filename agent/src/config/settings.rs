@@ -420,7 +420,9 @@ mod tests {
         assert!(error(r#"{"reconnect_timeout": "721h"}"#).contains("reconnect_timeout: 721h"));
         assert!(error(r#"{"log_format": "xml"}"#).contains("text and json"));
         assert!(error(r#"{"syslog_facility": "x"}"#).contains("LOCAL7"));
-        assert!(error(r#"{"encrypt_key": "AAAA"}"#).contains("it has 3 bytes"));
+        assert!(
+            error(r#"{"encrypt_key": "AAAA"}"#).contains("key size must be 16, 24 or 32 bytes")
+        );
         assert!(error(r#"{"discover": "a.b"}"#).contains("'a.b'"));
         assert!(settings(r#"{"protocol": -1}"#).is_ok());
     }
