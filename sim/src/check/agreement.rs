@@ -72,7 +72,9 @@ impl Agreement {
             self.wrong_since[node] = Some(since);
             let lasts = now.since(since);
             if lasts >= bound {
-                return Err(format!("for {lasts:?} now, node {node} {wrong}"));
+                // All views are looked at here and only here: that takes long.
+                let views = world.views();
+                return Err(format!("for {lasts:?} now, node {node} {wrong}; {views}"));
             }
         }
         Ok(())
@@ -83,10 +85,7 @@ fn wrong_number(world: &World, node: usize, right: RangeInclusive<usize>) -> Opt
     let count = world.node(node)?.alive_count();
     let (least, most) = (right.start(), right.end());
     (!right.contains(&count)).then(|| {
-        format!(
-            "holds {count} members as alive, its cluster has {least} nodes, and {most} run; {}",
-            world.views()
-        )
+        format!("holds {count} members as alive, its cluster has {least} nodes, and {most} run")
     })
 }
 
