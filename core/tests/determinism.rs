@@ -171,4 +171,4 @@ fn a_recorded_run_repeats_action_by_action() {
     assert_eq!(first, EXPECTED, "in hexadecimal: {first:#x}");
 }
 
-const EXPECTED: u64 = 0xc7ae_5009_74cc_3016;
+const EXPECTED: u64 = 0xd5a3_8c41_c022_ae70;

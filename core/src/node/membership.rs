@@ -178,7 +178,7 @@ impl Node {
     fn name_conflict(&mut self, slot: Slot, claimant: SocketAddr) {
         self.counters.name_conflicts += 1;
         if let Some(record) = self.table.get(slot) {
-            let holder = record.to_member();
+            let holder = record.to_member(self.params.wires);
             self.event(Event::NameConflict { holder, claimant });
         }
         if slot == self.me {
@@ -243,7 +243,7 @@ impl Node {
             incarnation,
         });
         if let Some(record) = self.table.get(slot) {
-            let member = record.to_member();
+            let member = record.to_member(self.params.wires);
             self.event(Event::Suspected {
                 member,
                 by: accuser,
