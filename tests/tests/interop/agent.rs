@@ -15,7 +15,7 @@ use serf_tokio::Handle;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// True if the reference system is there. CI brings it.
-pub fn installed() -> bool {
+pub(crate) fn installed() -> bool {
     let found = Command::new("serf").arg("version").output().is_ok();
     assert!(
         found || std::env::var_os("CI").is_none(),
@@ -28,14 +28,14 @@ pub fn installed() -> bool {
 }
 
 /// A loopback address that nothing else in these tests has.
-pub fn loopback() -> Ipv4Addr {
+pub(crate) fn loopback() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let process = u8::try_from(std::process::id() % 250).unwrap() + 1;
     Ipv4Addr::new(127, 83, process, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Waits until something holds.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
@@ -53,28 +53,32 @@ fn command(prefix: &[String]) -> Command {
 }
 
 /// An agent of the reference system. Killed when dropped.
-pub struct Agent {
-    pub name: String,
+pub(crate) struct Agent {
+    pub(crate) name: String,
     ip: Ipv4Addr,
     /// What its commands are run by, if anything.
     prefix: Vec<String>,
     child: Child,
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Agent {
     /// Starts one with these further arguments.
-    pub async fn start(name: &str, args: &[&str]) -> Self {
+    pub(crate) async fn start(name: &str, args: &[&str]) -> Self {
         Self::start_with(name, args, |_| {}).await
     }
 
     /// The same; `prepare` is given the directory of the agent, in which it runs.
-    pub async fn start_with(name: &str, args: &[&str], prepare: impl FnOnce(&PathBuf)) -> Self {
+    pub(crate) async fn start_with(
+        name: &str,
+        args: &[&str],
+        prepare: impl FnOnce(&PathBuf),
+    ) -> Self {
         Self::start_at(name, loopback(), &[], args, prepare).await
     }
 
     /// The same at an address, run by another command.
-    pub async fn start_at(
+    pub(crate) async fn start_at(
         name: &str,
         ip: Ipv4Addr,
         prefix: &[&str],
@@ -113,12 +117,12 @@ impl Agent {
         agent
     }
 
-    pub fn addr(&self) -> String {
+    pub(crate) fn addr(&self) -> String {
         format!("{}:7946", self.ip)
     }
 
     /// Runs a command of the reference CLI on the agent.
-    pub fn cli(&self, args: &[&str]) -> Output {
+    pub(crate) fn cli(&self, args: &[&str]) -> Output {
         let [subcommand, rest @ ..] = args else {
             panic!("a command")
         };
@@ -131,7 +135,7 @@ impl Agent {
     }
 
     /// The output of a command that has to succeed.
-    pub fn run(&self, args: &[&str]) -> String {
+    pub(crate) fn run(&self, args: &[&str]) -> String {
         let Output {
             status,
             stdout,
@@ -146,7 +150,7 @@ impl Agent {
     }
 
     /// Name, status and tags of the members it knows, in order of the names.
-    pub fn members(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn members(&self) -> Vec<(String, String, String)> {
         let mut members: Vec<_> = self
             .run(&["members"])
             .lines()
@@ -166,19 +170,27 @@ impl Agent {
         members
     }
 
-    pub fn status(&self, name: &str) -> Option<String> {
+    pub(crate) fn status(&self, name: &str) -> Option<String> {
         let members = self.members();
         let member = members.into_iter().find(|(other, ..)| other == name);
         member.map(|(_, status, _)| status)
     }
 
     /// What it has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
+    /// Has it end without leaving the cluster, and write its files.
+    pub(crate) fn terminate(&mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").arg(pid).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        self.child.wait().unwrap();
+    }
+
     /// Ends it without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -201,24 +213,30 @@ impl Drop for Agent {
 }
 
 /// A node of ours, with the timing of the agents above.
-pub async fn node(name: &str, change: impl FnOnce(Options) -> Options) -> Handle {
+pub(crate) async fn node(name: &str, change: impl FnOnce(Options) -> Options) -> Handle {
     let options = Options::new(name)
         .bind(format!("{}:7946", loopback()))
         .config(Config::local());
     serf_tokio::bind(change(options)).await.unwrap()
 }
 
-pub async fn member(node: &Handle, name: &str) -> Option<Member> {
+/// Joins through all of these.
+pub(crate) async fn join(node: &Handle, seeds: &[String]) {
+    let joined = node.join(seeds).await.unwrap();
+    assert_eq!(joined.contacted.len(), seeds.len(), "{joined:?}");
+}
+
+pub(crate) async fn member(node: &Handle, name: &str) -> Option<Member> {
     let members = node.members().await.unwrap();
     members.into_iter().find(|member| **member.name() == *name)
 }
 
-pub async fn status(node: &Handle, name: &str) -> Option<Status> {
+pub(crate) async fn status(node: &Handle, name: &str) -> Option<Status> {
     member(node, name).await.map(|member| member.status())
 }
 
 /// What a node knows, in the words of the reference CLI.
-pub async fn members(node: &Handle) -> Vec<(String, String, String)> {
+pub(crate) async fn members(node: &Handle) -> Vec<(String, String, String)> {
     let members = node.members().await.unwrap();
     let mut members: Vec<_> = members
         .iter()
@@ -239,7 +257,7 @@ pub async fn members(node: &Handle) -> Vec<(String, String, String)> {
     members
 }
 
-pub fn tags(pairs: &[(&str, &str)]) -> Tags {
+pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
     pairs
         .iter()
         .map(|&(key, value)| (key.to_owned(), value.to_owned()))

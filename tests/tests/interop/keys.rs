@@ -4,7 +4,7 @@ use serf_core::KeyOperation;
 use serf_core::keyring::{Key, Keyring};
 use serf_runtime::Options;
 
-use crate::agent::{Agent, installed, members, node, until};
+use crate::agent::{Agent, installed, join, members, node, until};
 
 fn key(byte: u8, len: usize) -> Key {
     Key::new(&[byte; 32][..len]).unwrap()
@@ -28,7 +28,7 @@ async fn a_key_is_changed_from_either_side_and_those_without_it_stay_outside() {
     let second = Agent::start("second", &["-encrypt", &text]).await;
     second.run(&["join", &go.addr()]);
     let ours = node("ours", encrypted(Keyring::new(old.clone()))).await;
-    ours.join(&[go.addr()]).await.unwrap();
+    join(&ours, &[go.addr()]).await;
     until("all know all", async || {
         let seen = members(&ours).await;
         seen.len() == 3 && go.members() == seen && second.members() == seen

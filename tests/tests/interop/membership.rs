@@ -4,9 +4,9 @@ use serf_core::{Config, Status, Wire, Wires};
 use serf_runtime::Options;
 use serf_tokio::Handle;
 
-use crate::agent::{Agent, installed, member, members, node, status, tags, until};
+use crate::agent::{Agent, installed, join, member, members, node, status, tags, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_kind_joins_through_the_other() {
     if !installed() {
         return;
@@ -57,7 +57,7 @@ async fn mixed(count: usize) -> (Vec<Agent>, Vec<Handle>) {
                 .tags(tags(&[("number", &number), ("kind", "ours")]))
         };
         nodes.push(node(&name, change).await);
-        nodes[n].join(&[agents[0].addr()]).await.unwrap();
+        join(&nodes[n], &[agents[0].addr()]).await;
         if n > 0 {
             agents[n].run(&["join", &nodes[n - 1].advertise_addr().to_string()]);
         }
@@ -176,7 +176,7 @@ async fn a_cluster_is_moved_one_member_at_a_time_and_back() {
     a.run(&["leave"]);
     drop(a);
     let a = node("a", |o| o).await;
-    a.join(&[b.addr()]).await.unwrap();
+    join(&a, &[b.addr()]).await;
     until("b knows the new a", async || {
         b.status("a").as_deref() == Some("alive")
     })
@@ -184,7 +184,7 @@ async fn a_cluster_is_moved_one_member_at_a_time_and_back() {
     b.run(&["leave"]);
     drop(b);
     let b = node("b", |o| o).await;
-    b.join(&[a.advertise_addr().to_string()]).await.unwrap();
+    join(&b, &[a.advertise_addr().to_string()]).await;
     until("all speak native", async || {
         let known = member(&a, "b").await;
         known.is_some_and(|b| b.status() == Status::Alive && b.wire() == Wire::Native)

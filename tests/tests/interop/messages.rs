@@ -4,7 +4,7 @@ use std::fs;
 
 use serf_core::{Answer, Config, Event, QueryParams};
 
-use crate::agent::{Agent, installed, member, node, until};
+use crate::agent::{Agent, installed, join, member, node, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_go_both_ways_with_their_payload() {
@@ -15,7 +15,7 @@ async fn events_go_both_ways_with_their_payload() {
     let go = Agent::start("go", &["-event-handler", handler]).await;
     let ours = node("ours", |o| o).await;
     let mut events = ours.events();
-    ours.join(&[go.addr()]).await.unwrap();
+    join(&ours, &[go.addr()]).await;
     ours.user_event("deploy", b"from ours\n", false)
         .await
         .unwrap();
@@ -49,7 +49,7 @@ async fn queries_go_both_ways_with_acks_filters_relays_and_payloads() {
     let other = Agent::start("other", &["-tag", "kind=other"]).await;
     let ours = node("ours", |o| o).await;
     let mut events = ours.events();
-    ours.join(&[go.addr(), other.addr()]).await.unwrap();
+    join(&ours, &[go.addr(), other.addr()]).await;
     until("all know all", async || {
         go.members().len() == 3
             && other.members().len() == 3
@@ -71,10 +71,12 @@ async fn queries_go_both_ways_with_acks_filters_relays_and_payloads() {
             Answer::Response { from, payload } => {
                 responses.push((from.to_string(), payload.to_vec()))
             }
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(acks, ["go"], "the filter holds");
-    assert_eq!(responses, [("go".to_owned(), b"1m from go".to_vec())]);
+    // Handlers of the reference system get a newline after the payload.
+    assert_eq!(responses, [("go".to_owned(), b"1m\n from go".to_vec())]);
 
     let responder = {
         let ours = ours.clone();
@@ -103,7 +105,7 @@ async fn both_know_how_far_away_the_other_is() {
     }
     let go = Agent::start("go", &[]).await;
     let ours = node("ours", |o| o).await;
-    ours.join(&[go.addr()]).await.unwrap();
+    join(&ours, &[go.addr()]).await;
     until("the agent knows the distance", async || {
         let out = go.cli(&["rtt", "go", "ours"]);
         out.status.success()
@@ -134,8 +136,8 @@ async fn compression_may_be_on_or_off_on_either_side() {
     };
     let on = node("ours-packed", |o| o.config(config(true))).await;
     let off = node("ours-plain", |o| o.config(config(false))).await;
-    on.join(&[plain.addr()]).await.unwrap();
-    off.join(&[packed.addr()]).await.unwrap();
+    join(&on, &[plain.addr()]).await;
+    join(&off, &[packed.addr()]).await;
     plain.run(&["join", &off.advertise_addr().to_string()]);
     packed.run(&["join", &on.advertise_addr().to_string()]);
     until("all know all", async || {

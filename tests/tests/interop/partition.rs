@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serf_core::{Config, Status};
 use std::time::Duration;
 
-use crate::agent::{Agent, installed, node, status, until};
+use crate::agent::{Agent, installed, join, node, status, until};
 
 /// Set in the process that runs in a namespace.
 const INSIDE: &str = "SERF_INTEROP_NAMESPACE";
@@ -104,7 +104,7 @@ async fn part_and_heal() {
         ..Config::local()
     };
     let ours = node("ours", |o| o.bind("10.83.0.1:7946").config(config)).await;
-    ours.join(&[go.addr()]).await.unwrap();
+    join(&ours, &[go.addr()]).await;
     until("they know each other", async || {
         both(&ours, &go, Status::Alive).await
     })

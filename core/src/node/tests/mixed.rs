@@ -303,8 +303,7 @@ fn a_cluster_is_moved_from_one_wire_to_the_other_one_node_at_a_time() {
 fn no_packet_is_larger_than_its_budget_on_either_wire() {
     for budget in [508, 1400] {
         let mut cluster = Cluster::of(&KINDS);
-        for n in 0..KINDS.len() {
-            let wires = KINDS[n];
+        for (n, wires) in KINDS.into_iter().enumerate() {
             let config = Config {
                 packet_budget: budget,
                 ..config(wires)
