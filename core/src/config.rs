@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::member::{Name, Versions};
 use crate::serf::limits;
 use crate::tags::Tags;
+use crate::wire::Wires;
 use crate::wire::label::Label;
 
 /// Who a node is: what it announces about itself.
@@ -152,6 +153,13 @@ pub struct Config {
     /// Of how many members the coordinates are kept, those heard of last. Raising it takes about 80
     /// bytes each.
     pub max_coordinates: u32,
+    /// Which wires the node speaks and understands.
+    pub wires: Wires,
+    /// Whether to compress packets of the memberlist wire, where that makes them shorter. On saves
+    /// bytes and takes ten times the time. The native wire has no compression.
+    pub compress_packets: bool,
+    /// The same for what goes over streams of the memberlist wire.
+    pub compress_streams: bool,
     /// Whether to refuse what is not encrypted, where there are keys. Off is for moving a running
     /// cluster to encryption, one node at a time: first accept both, then encrypt, then verify.
     pub verify_incoming: bool,
@@ -212,6 +220,9 @@ impl Config {
             flap_timeout: Duration::from_secs(60),
             coordinates: true,
             max_coordinates: 16_384,
+            wires: Wires::Auto,
+            compress_packets: false,
+            compress_streams: true,
             verify_incoming: true,
             verify_outgoing: true,
             resolve_conflicts: true,

@@ -139,3 +139,4 @@ pub use stats::{Counters, QueueReport, QueueStats};
 pub use swim::pool::ProfilePool;
 pub use tags::Tags;
 pub use time::Instant;
+pub use wire::{Wire, Wires};

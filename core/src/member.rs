@@ -12,6 +12,7 @@ use crate::message::RawName;
 use crate::serf::intent::Intent;
 use crate::tags::Tags;
 use crate::wire::native::Announcement;
+use crate::wire::{Wire, understands_native};
 
 /// The name of a member: UTF-8 of 1 to [`Name::MAX_LEN`] bytes, cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -194,7 +195,9 @@ pub struct Profile {
     pub addr: SocketAddr,
     /// Its protocol versions.
     pub versions: Versions,
-    /// All of the above and the metadata, as it goes over the wire.
+    /// It understands the native wire.
+    pub(crate) native: bool,
+    /// Name, address, versions and the metadata, as they go over the wire.
     pub(crate) announced: Announcement,
 }
 
@@ -202,13 +205,14 @@ impl Profile {
     pub(crate) fn new(name: Name, addr: SocketAddr, versions: Versions, meta: &[u8]) -> Self {
         Self {
             announced: Announcement::new((&name).into(), addr, versions, meta),
+            native: understands_native(meta),
             name,
             addr,
             versions,
         }
     }
 
-    /// Its metadata: the encoded tags.
+    /// Its metadata: the encoded tags, and whether it understands the native wire.
     #[must_use]
     pub fn meta(&self) -> &[u8] {
         self.announced.meta()
@@ -266,6 +270,7 @@ pub struct Member {
     pub(crate) intent: Intent,
     pub(crate) status: Status,
     pub(crate) suspected: bool,
+    pub(crate) wire: Wire,
 }
 
 impl Member {
@@ -318,6 +323,13 @@ impl Member {
     #[must_use]
     pub fn intent(&self) -> Intent {
         self.intent
+    }
+
+    /// The wire that this node speaks to it: the best that both understand. For the node itself it
+    /// is the one that it prefers.
+    #[must_use]
+    pub fn wire(&self) -> Wire {
+        self.wire
     }
 
     /// True if it is accused of having failed and has not refuted that yet.

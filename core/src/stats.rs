@@ -33,6 +33,20 @@ counters! {
     stream_bytes_sent,
     /// Bytes handed in from streams.
     stream_bytes_received,
+    /// Of the datagrams sent, those of the memberlist wire; the others are native.
+    memberlist_datagrams_sent,
+    /// Bytes in them.
+    memberlist_datagram_bytes_sent,
+    /// Of the datagrams received, those of the memberlist wire.
+    memberlist_datagrams_received,
+    /// Bytes in them, label and seal removed.
+    memberlist_datagram_bytes_received,
+    /// Of the bytes sent over streams, those of the memberlist wire.
+    memberlist_stream_bytes_sent,
+    /// Of the bytes received from streams, those in messages of the memberlist wire, seal removed.
+    memberlist_stream_bytes_received,
+    /// Streams that were dialled anew in memberlist's wire, as the peer did not take the native one.
+    redials,
     /// Datagrams dropped: not of this protocol, or a version of it that is not understood.
     dropped_foreign,
     /// Datagrams dropped: no key decrypts them.
@@ -43,6 +57,10 @@ counters! {
     dropped_corrupt,
     /// Messages dropped: cut short or malformed inside an intact packet.
     dropped_malformed,
+    /// Packets and messages dropped: compressed, and cannot be decompressed, or are too large then.
+    dropped_compressed,
+    /// Messages dropped: containers in containers deeper, or with more in them, than accepted.
+    dropped_nested,
     /// Messages skipped: of a kind that a newer version may know.
     skipped_unknown,
     /// Pings dropped: meant for another name (an address was reused).

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::error::CommandError;
 use crate::wire::msgpack::{Reader, append_map_len, append_text};
+use crate::wire::{Wire, Wires, append_spoken};
 
 /// Key-value pairs that a member announces about itself.
 pub type Tags = BTreeMap<String, String>;
@@ -45,6 +46,19 @@ pub(crate) fn append_tags(out: &mut Vec<u8>, tags: &Tags) {
     }
 }
 
+/// Encodes tags as a node announces them that speaks these wires: if one of them is the native
+/// wire, and there is room, it says so after the tags.
+///
+/// # Errors
+/// As for [`encode`].
+pub fn announce(tags: &Tags, wires: Wires) -> Result<Vec<u8>, CommandError> {
+    let mut meta = encode(tags)?;
+    if wires.include(Wire::Native) {
+        append_spoken(&mut meta);
+    }
+    Ok(meta)
+}
+
 /// Decodes metadata. What cannot be read is left out: metadata is data of another node, and
 /// never an error of this one.
 ///
@@ -55,6 +69,20 @@ pub fn decode(meta: &[u8]) -> Tags {
     match meta.split_first() {
         Some((&MAGIC, map)) => read_tags(map),
         _ => [(ROLE.to_owned(), text(meta))].into(),
+    }
+}
+
+/// What stands after the tags in metadata; nothing where the tags cannot be read to their end.
+pub(crate) fn trailer(meta: &[u8]) -> &[u8] {
+    match meta.split_first() {
+        Some((&MAGIC, map)) => {
+            let mut reader = Reader::new(map);
+            match reader.skip() {
+                Ok(()) => reader.rest(),
+                Err(_) => &[],
+            }
+        }
+        _ => &[],
     }
 }
 

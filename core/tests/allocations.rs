@@ -118,7 +118,7 @@ fn steady_state_allocates_nothing() {
     let announcements: Vec<Message<'_>> = (0..2u8)
         .map(|n| {
             let name = names[usize::from(n)].into();
-            let (versions, meta) = (Versions::CURRENT, &[0xff, 0x80][..]);
+            let (versions, meta) = (Versions::CURRENT, &[0xff, 0x80, 0xc1, 0xb1][..]);
             Message::Alive(Alive {
                 incarnation: 1,
                 name,

@@ -11,7 +11,7 @@ use serf_core::{
 };
 
 /// Tags of a usual size, as encoded: `role=web`, `dc=east`, `rack=r12`.
-pub(crate) const META: &[u8] = b"\xff\x83\xa2dc\xa4east\xa4rack\xa3r12\xa4role\xa3web";
+pub(crate) const META: &[u8] = b"\xff\x83\xa2dc\xa4east\xa4rack\xa3r12\xa4role\xa3web\xc1\xb1";
 
 pub(crate) const NOW: Instant = Instant::from_millis(60_000);
 

@@ -126,7 +126,8 @@ impl Node {
                 break;
             };
             join.dialling += 1;
-            self.open_sync(Purpose::Join(id), seed);
+            let wire = self.stranger_wire();
+            self.open_sync(Purpose::Join(id), seed, wire);
         }
     }
 
@@ -214,7 +215,7 @@ impl Node {
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
-        let meta = tags::encode(tags)?;
+        let meta = tags::announce(tags, self.params.wires)?;
         let record = self.own_record();
         let old = &record.profile;
         let changed = old.meta() != meta;

@@ -105,7 +105,7 @@ impl Node {
             write_conflict_response(&mut answer, None);
             return Some(answer);
         };
-        let member = record.to_member();
+        let member = record.to_member(self.params.wires);
         let record = MemberRecord {
             name,
             addr: member.addr(),

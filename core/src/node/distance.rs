@@ -6,11 +6,11 @@ use super::Node;
 use crate::serf::coordinate::Coordinate;
 use crate::swim::table::Slot;
 use crate::time::Instant;
-use crate::wire::native::read_coordinate;
+use crate::wire::{Wire, memberlist, native};
 
 impl Node {
     /// A member answered a ping and says where it is.
-    pub(super) fn learn_distance(&mut self, slot: Slot, sent: Instant, payload: &[u8]) {
+    pub(super) fn learn_distance(&mut self, slot: Slot, sent: Instant, wire: Wire, payload: &[u8]) {
         let Some(coordinates) = &mut self.coordinates else {
             return;
         };
@@ -20,7 +20,11 @@ impl Node {
         let rtt = self.now.since(sent);
         self.counters.zero_round_trips += u64::from(rtt.is_zero());
         let rng = &mut self.coordinate_rng;
-        let learnt = read_coordinate(payload).ok().and_then(|theirs| {
+        let theirs = match wire {
+            Wire::Native => native::read_coordinate(payload),
+            Wire::Memberlist => memberlist::read_coordinate(payload),
+        };
+        let learnt = theirs.ok().and_then(|theirs| {
             let update = coordinates.update(slot, &theirs, rtt, || rng.next_u64());
             update.ok()
         });

@@ -11,7 +11,9 @@ use crate::event::Event;
 use crate::rng::Rng;
 use crate::serf::keyring::Keyring;
 use crate::time::Instant;
+use crate::wire::Wire;
 use crate::wire::label::{Label, LabelError};
+use crate::wire::memberlist::Framing;
 use crate::wire::native::{self, Frame};
 use crate::wire::seal::{self, FRAME_FIRST_BYTE, NONCE_LEN, PACKET_OVERHEAD, SealError, Sealer};
 
@@ -135,12 +137,9 @@ impl Node {
 
     /// Takes a datagram out of its envelope, and the messages out of that.
     pub(super) fn unwrap_datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let labelled = match self.envelope.label.check(bytes) {
-            Ok(len) => len,
-            Err(_) => {
-                self.counters.dropped_other_cluster += 1;
-                return;
-            }
+        let Ok(labelled) = self.envelope.label.check(bytes) else {
+            self.counters.dropped_other_cluster += 1;
+            return;
         };
         let bytes = &bytes[labelled..];
         if self.envelope.ring.is_none() {
@@ -200,17 +199,25 @@ impl Node {
     }
 
     /// Looks whether a stream's bytes hold a whole frame; its length is that with the envelope.
-    pub(super) fn frame_in(&self, received: &[u8], dialled: bool) -> Result<Frame, StreamFailure> {
+    pub(super) fn frame_in(
+        &self,
+        received: &[u8],
+        framing: &mut Framing,
+        dialled: bool,
+    ) -> Result<Frame, StreamFailure> {
         let cap = self.params.max_stream_message;
-        let label = match self.label_of(received, dialled)? {
-            Some(len) => len,
-            None => return Ok(Frame::Partial),
+        let Some(label) = self.label_of(received, dialled)? else {
+            return Ok(Frame::Partial);
         };
         let rest = &received[label..];
         let frame = if self.is_sealed(rest) {
             seal::frame(rest, cap).map_err(|_| StreamFailure::Protocol)?
         } else {
-            native::frame(rest, cap).map_err(|_| match self.envelope.ring {
+            match self.wire_of(rest) {
+                Some(Wire::Memberlist) => framing.advance(rest, cap).ok(),
+                _ => native::frame(rest, cap).ok(),
+            }
+            .ok_or(match self.envelope.ring {
                 Some(_) => StreamFailure::Undecryptable,
                 None => StreamFailure::Protocol,
             })?

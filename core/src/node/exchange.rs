@@ -14,13 +14,15 @@ use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
 use crate::event::Event;
-use crate::member::{Name, Status, VersionRange};
-use crate::message::{Accusation, StreamMessage, Sync, SyncState};
+use crate::member::{Name, Profile, Status, VersionRange};
+use crate::message::{Accusation, StreamMessage, Sync, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
 use crate::time::{Instant, nanos};
-use crate::wire::native::{self, Frame, StreamError, SyncEntries, read_stream_message};
+use crate::wire::memberlist::{self, Framing, Unpacker};
+use crate::wire::native::{self, Frame};
+use crate::wire::{Wire, Wires};
 
 /// How many messages of the largest size may be under way to this node at once, in pieces.
 const HELD_MESSAGES: usize = 4;
@@ -41,6 +43,8 @@ struct Stream {
     role: Role,
     peer: SocketAddr,
     received: Vec<u8>,
+    /// How far the end of a message of the memberlist wire has been looked for.
+    framing: Framing,
     deadline: Instant,
 }
 
@@ -50,9 +54,9 @@ enum Role {
     /// A peer dialled and has yet to say what it wants.
     Inbound,
     /// This node dialled to exchange state.
-    Sync { purpose: Purpose },
+    Sync { purpose: Purpose, wire: Wire },
     /// This node dialled to ping a member that does not answer datagrams.
-    Ping { seq: u32, target: Name },
+    Ping { seq: u32, target: Name, wire: Wire },
 }
 
 /// Why state is exchanged.
@@ -89,6 +93,7 @@ impl Streams {
                 role,
                 peer,
                 received: Vec::new(),
+                framing: Framing::new(),
                 deadline,
             },
         );
@@ -103,9 +108,9 @@ impl Streams {
     }
 
     fn any(&self, purpose: Purpose) -> bool {
-        self.open
-            .values()
-            .any(|stream| stream.role == Role::Sync { purpose })
+        self.open.values().any(
+            |stream| matches!(stream.role, Role::Sync { purpose: other, .. } if other == purpose),
+        )
     }
 }
 
@@ -143,14 +148,20 @@ impl Node {
         match input {
             StreamInput::Opened => match &stream.role {
                 Role::Inbound => {}
-                Role::Sync { purpose } => {
-                    let join = purpose.is_join();
-                    let dialled = true;
-                    self.push(Output::WriteSync { id, join, dialled });
-                }
-                Role::Ping { seq, target } => {
-                    let (seq, target) = (*seq, target.clone());
-                    self.push(Output::WritePing { id, seq, target });
+                &Role::Sync { purpose, wire } => self.push(Output::WriteSync {
+                    id,
+                    join: purpose.is_join(),
+                    dialled: true,
+                    wire,
+                }),
+                Role::Ping { seq, target, wire } => {
+                    let (seq, target, wire) = (*seq, target.clone(), *wire);
+                    self.push(Output::WritePing {
+                        id,
+                        seq,
+                        target,
+                        wire,
+                    });
                 }
             },
             StreamInput::Data(bytes) => {
@@ -180,7 +191,8 @@ impl Node {
         *held += bytes.len();
         let too_much = *held > cap.saturating_mul(HELD_MESSAGES);
         let mut received = core::mem::take(&mut stream.received);
-        match self.frame_in(&received, dialled) {
+        let mut framing = stream.framing;
+        match self.frame_in(&received, &mut framing, dialled) {
             Ok(Frame::Complete { len }) => {
                 self.streams.held -= received.len();
                 self.handle_frame(id, &mut received[..len], dialled);
@@ -188,6 +200,7 @@ impl Node {
             Ok(Frame::Partial) => {
                 if let Some(stream) = self.streams.open.get_mut(&id.0) {
                     stream.received = received;
+                    stream.framing = framing;
                 }
                 if too_much {
                     self.fail_stream(id, StreamFailure::Busy);
@@ -213,25 +226,52 @@ impl Node {
             return;
         };
         let (role, peer) = (stream.role.clone(), stream.peer);
-        let message = read_stream_message(bytes);
+        let wire = self.wire_of(bytes);
+        let cap = self.params.max_stream_message;
+        let mut unpacker = Unpacker::new();
+        let message = match wire {
+            Some(Wire::Native) => native::read_stream_message(bytes).map_err(|_| Fault::Protocol),
+            Some(Wire::Memberlist) => {
+                self.counters.memberlist_stream_bytes_received += bytes.len() as u64;
+                let origin = self.origin(peer);
+                memberlist::read_stream_message(bytes, origin, &mut unpacker, cap).map_err(
+                    |error| {
+                        self.count_stream_error(error);
+                        Fault::Protocol
+                    },
+                )
+            }
+            None => Err(Fault::Protocol),
+        };
+        let wire = wire.unwrap_or(self.params.wires.best(false));
         if exposed && !matches!(message, Ok(StreamMessage::Refusal(_))) {
             return self.refuse_stream(id, StreamFailure::Undecryptable);
         }
         let ended = match (&role, message) {
-            (_, Err(error)) => Err(fault(error)),
+            (_, Err(fault)) => Err(fault),
             (Role::Inbound, Ok(StreamMessage::Ping(ping))) if ping.target == self.name => {
-                self.push(Output::WriteAck { id, seq: ping.seq });
+                let seq = ping.seq;
+                self.push(Output::WriteAck { id, seq, wire });
                 Ok(())
             }
-            (Role::Inbound, Ok(StreamMessage::Sync(sync))) => self.merge(&sync, false).map(|()| {
-                self.counters.syncs_answered += 1;
-                self.push(Output::WriteSync {
-                    id,
-                    join: sync.join,
-                    dialled: false,
-                });
-            }),
-            (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => self.merge(&sync, true),
+            (Role::Inbound, Ok(StreamMessage::Serf(message))) => {
+                self.handle_serf_message(wire, &message);
+                Ok(())
+            }
+            (Role::Inbound, Ok(StreamMessage::Sync(sync))) => {
+                self.merge(&sync, peer, wire, false).map(|()| {
+                    self.counters.syncs_answered += 1;
+                    self.push(Output::WriteSync {
+                        id,
+                        join: sync.join,
+                        dialled: false,
+                        wire,
+                    });
+                })
+            }
+            (Role::Sync { .. }, Ok(StreamMessage::Sync(sync))) => {
+                self.merge(&sync, peer, wire, true)
+            }
             (Role::Ping { seq, .. }, Ok(StreamMessage::Ack(ack))) if ack.seq == *seq => Ok(()),
             (Role::Sync { .. } | Role::Ping { .. }, Ok(StreamMessage::Refusal(reason))) => {
                 let reason = shortened(reason).into();
@@ -242,13 +282,26 @@ impl Node {
         };
         match ended {
             Ok(()) => self.close_stream(id, Ok(())),
-            Err(fault) => self.refuse_stream(id, fault),
+            Err(fault) => self.refuse_stream_in(wire, id, fault),
         }
+    }
+
+    fn count_stream_error(&mut self, error: memberlist::StreamError) {
+        match error {
+            memberlist::StreamError::Message(error) => self.count_refused(error),
+            memberlist::StreamError::Inflate(_) => self.counters.dropped_compressed += 1,
+            _ => {}
+        }
+    }
+
+    /// Refuses what may be of either wire, in a way that everybody understands.
+    fn refuse_stream(&mut self, id: StreamId, fault: Fault) {
+        self.refuse_stream_in(self.params.wires.best(false), id, fault);
     }
 
     /// Ends a stream that brought what it should not. A peer that dialled is told why, if there is
     /// something that its operator can do about it.
-    fn refuse_stream(&mut self, id: StreamId, fault: Fault) {
+    fn refuse_stream_in(&mut self, wire: Wire, id: StreamId, fault: Fault) {
         let stream = self.streams.open.get(&id.0);
         let (inbound, peer) = match stream {
             Some(stream) => (stream.role == Role::Inbound, stream.peer),
@@ -265,7 +318,7 @@ impl Node {
         match reason.filter(|_| inbound) {
             Some(reason) => {
                 self.count_fault(fault);
-                self.push(Output::WriteRefusal { id, reason });
+                self.push(Output::WriteRefusal { id, reason, wire });
                 self.close_stream(id, Ok(()));
             }
             None => self.fail_stream(id, fault),
@@ -298,14 +351,27 @@ impl Node {
         });
         match stream.role {
             Role::Sync {
-                purpose: Purpose::Join(command),
-            } => {
-                self.on_seed_done(command, stream.peer, result);
+                purpose,
+                wire: Wire::Native,
+            } if self.may_redial(result) => {
+                self.counters.redials += 1;
+                self.open_sync(purpose, stream.peer, Wire::Memberlist);
             }
+            Role::Sync {
+                purpose: Purpose::Join(command),
+                ..
+            } => self.on_seed_done(command, stream.peer, result),
             Role::Ping { seq, .. } if result.is_ok() => self.on_stream_ack(seq),
             Role::Ping { seq, .. } => self.on_stream_ping_failed(seq),
             Role::Inbound | Role::Sync { .. } => {}
         }
+    }
+
+    /// True if a peer was dialled in the native wire and may not understand that. An agent of the
+    /// reference system closes such a stream without a word, at its first byte.
+    fn may_redial(&self, result: Result<(), Fault>) -> bool {
+        let misunderstood = matches!(result, Err(Fault::Reset | Fault::Protocol));
+        misunderstood && self.params.wires == Wires::Auto && self.phase != Phase::Stopped
     }
 
     /// Closes a stream whose answer is of no interest any more.
@@ -330,21 +396,23 @@ impl Node {
         }
     }
 
-    pub(super) fn open_sync(&mut self, purpose: Purpose, to: SocketAddr) {
+    pub(super) fn open_sync(&mut self, purpose: Purpose, to: SocketAddr, wire: Wire) {
         let deadline = self.now + self.params.stream_timeout;
-        let id = self.streams.add(Role::Sync { purpose }, to, deadline);
+        let role = Role::Sync { purpose, wire };
+        let id = self.streams.add(role, to, deadline);
         self.counters.syncs_started += 1;
         self.push(Output::OpenStream { id, to });
     }
 
-    pub(super) fn open_stream_ping(
-        &mut self,
-        seq: u32,
-        target: Name,
-        to: SocketAddr,
-    ) -> Option<StreamId> {
+    pub(super) fn open_stream_ping(&mut self, seq: u32, member: &Profile) -> Option<StreamId> {
         let deadline = self.now + self.params.stream_timeout;
-        let id = self.streams.add(Role::Ping { seq, target }, to, deadline);
+        let to = member.addr;
+        let role = Role::Ping {
+            seq,
+            target: member.name.clone(),
+            wire: self.wire_to(member),
+        };
+        let id = self.streams.add(role, to, deadline);
         self.push(Output::OpenStream { id, to });
         Some(id)
     }
@@ -359,7 +427,8 @@ impl Node {
         let key = self.sync_rng.next_u64();
         let partner = self.random_member(key, |record| record.state() == State::Alive);
         if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
-            self.open_sync(Purpose::Periodic, record.profile.addr);
+            let wire = self.wire_to(&record.profile);
+            self.open_sync(Purpose::Periodic, record.profile.addr, wire);
         }
     }
 
@@ -401,13 +470,20 @@ impl Node {
         let key = self.sync_rng.next_u64();
         let partner = self.random_member(key, |record| record.status() == Status::Failed);
         if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
-            self.open_sync(Purpose::Reconnect, record.profile.addr);
+            let wire = self.dial_wire(record);
+            self.open_sync(Purpose::Reconnect, record.profile.addr, wire);
         }
     }
 
     /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect
     /// that member, which can then refute. `dialled` is true if this node chose the peer.
-    fn merge(&mut self, sync: &Sync<'_>, dialled: bool) -> Result<(), Fault> {
+    fn merge(
+        &mut self,
+        sync: &Sync<'_>,
+        peer: SocketAddr,
+        wire: Wire,
+        dialled: bool,
+    ) -> Result<(), Fault> {
         let mut versions = VersionRange::EMPTY;
         self.table.census().survey(&mut versions);
         versions.merge(sync.versions);
@@ -415,10 +491,22 @@ impl Node {
             return Err(StreamFailure::Incompatible);
         }
         let newcomer = dialled && self.table.len() <= 1;
+        match wire {
+            Wire::Native => self.merge_entries(native::SyncEntries::new(sync)),
+            Wire::Memberlist => {
+                let origin = self.origin(peer);
+                self.merge_entries(memberlist::SyncEntries::new(sync, origin));
+            }
+        }
+        self.merge_state(sync, wire, newcomer);
+        Ok(())
+    }
+
+    fn merge_entries<'a, E>(&mut self, entries: impl Iterator<Item = Result<SyncEntry<'a>, E>>) {
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
-        for entry in SyncEntries::new(sync) {
+        for entry in entries {
             let Ok(entry) = entry else {
                 self.counters.dropped_malformed += 1;
                 continue;
@@ -446,8 +534,6 @@ impl Node {
                 self.on_exchanged_intent(slot, entry.intent);
             }
         }
-        self.merge_state(sync, newcomer);
-        Ok(())
     }
 }
 
@@ -457,15 +543,4 @@ fn shortened(text: &str) -> &str {
     let end = text.char_indices().map(|(at, c)| at + c.len_utf8());
     let end = end.take_while(|&end| end <= MAX).last();
     &text[..end.unwrap_or(0)]
-}
-
-fn fault(error: StreamError) -> Fault {
-    match error {
-        StreamError::Foreign
-        | StreamError::Version(_)
-        | StreamError::TooLarge { .. }
-        | StreamError::Corrupt
-        | StreamError::Unknown { .. }
-        | StreamError::Malformed => StreamFailure::Protocol,
-    }
 }

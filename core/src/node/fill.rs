@@ -6,12 +6,12 @@
 use super::Node;
 use super::intent::IntentNews;
 use super::query::QueryNews;
+use super::wires::Writer;
 use crate::member::Profile;
 use crate::message::{Accusation, Message, RawName, SerfMessage};
 use crate::serf::event::UserEvent;
 use crate::swim::broadcasts::{Broadcast, Broadcasts, MAX_QUEUED, Offer};
 use crate::swim::rumour::{Claim, Rumour};
-use crate::wire::native::PacketWriter;
 
 /// No message is shorter than this on the wire, so a packet with less room is full.
 const SHORTEST: usize = 8;
@@ -54,7 +54,7 @@ impl Queues {
 impl Node {
     /// Fills a packet up. What applications say gets a quarter of the room at least, intents an eighth
     /// of the rest, and each all that the others leave.
-    pub(super) fn fill(&mut self, writer: &mut PacketWriter<'_>) {
+    pub(super) fn fill(&mut self, writer: &mut impl Writer) {
         let limit = self.transmit_limit();
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);
@@ -72,7 +72,7 @@ impl Node {
     }
 
     #[inline(never)]
-    fn fill_from_queues(&mut self, writer: &mut PacketWriter<'_>, limit: u32) {
+    fn fill_from_queues(&mut self, writer: &mut impl Writer, limit: u32) {
         let rumours = !self.rumours.is_empty();
         let Queues {
             intents,
@@ -104,7 +104,7 @@ impl Node {
 /// packed even so, however long it is.
 fn fill_from<T: Broadcast>(
     queue: &mut Broadcasts<T>,
-    writer: &mut PacketWriter<'_>,
+    writer: &mut impl Writer,
     keep_free: usize,
     limit: u32,
     message: impl Fn(&T) -> SerfMessage<'_>,
@@ -125,14 +125,14 @@ fn fill_from<T: Broadcast>(
     });
 }
 
-fn push_rumour(writer: &mut PacketWriter<'_>, rumour: &Rumour, subject: &Profile) -> bool {
+fn push_rumour(writer: &mut impl Writer, rumour: &Rumour, subject: &Profile) -> bool {
     let accusation = |from| Accusation {
         incarnation: rumour.incarnation,
         name: (&subject.name).into(),
         from: RawName::from(from),
     };
     match &rumour.claim {
-        Claim::Alive => writer.push_alive(rumour.incarnation, &subject.announced),
+        Claim::Alive => writer.push_alive(rumour.incarnation, subject),
         Claim::Suspect(from) => writer.push(&Message::Suspect(accusation(from))),
         Claim::Dead(from) => writer.push(&Message::Dead(accusation(from))),
     }

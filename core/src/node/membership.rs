@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use super::outbox::Output;
 use super::timers::Timer;
+use super::wires::Dest;
 use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
 use crate::member::{Name, Profile, Status, Versions};
@@ -179,7 +180,7 @@ impl Node {
     fn name_conflict(&mut self, slot: Slot, claimant: SocketAddr) {
         self.counters.name_conflicts += 1;
         if let Some(record) = self.table.get(slot) {
-            let holder = record.to_member();
+            let holder = record.to_member(self.params.wires);
             self.event(Event::NameConflict { holder, claimant });
         }
         if slot == self.me {
@@ -244,7 +245,7 @@ impl Node {
             incarnation,
         });
         if let Some(record) = self.table.get(slot) {
-            let member = record.to_member();
+            let member = record.to_member(self.params.wires);
             self.event(Event::Suspected {
                 member,
                 by: accuser,
@@ -329,7 +330,7 @@ impl Node {
     }
 
     /// `from` is who told it in a packet of gossip.
-    pub(super) fn on_dead(&mut self, dead: &Accusation<'_>, from: Option<SocketAddr>) {
+    pub(super) fn on_dead(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
         let Some((slot, state, known)) = self.accused(dead) else {
             return self.correct(dead, from);
         };
@@ -357,7 +358,7 @@ impl Node {
     /// Somebody declares a member dead that has refuted that since. Those who know better do not
     /// pass it on, but whoever declared it missed the refutation, and would hear of it again only
     /// in a state exchange, minutes later in a large cluster: it is told at once.
-    fn correct(&mut self, dead: &Accusation<'_>, from: Option<SocketAddr>) {
+    fn correct(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
         let record = self
             .table
             .find(dead.name)

@@ -11,6 +11,7 @@
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
 //! - [`restore`]: going on after a restart.
+//! - [`wires`]: which wire is spoken to whom.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
 mod command;
@@ -33,6 +34,7 @@ mod state;
 mod tests;
 mod timers;
 mod user_event;
+mod wires;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,7 @@ use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
 use self::timers::{Timer, Timers};
+use self::wires::Dest;
 use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
@@ -77,6 +80,8 @@ use crate::swim::suspicion::Suspicion;
 use crate::swim::table::{Slot, Table};
 use crate::tags;
 use crate::time::{Instant, nanos};
+use crate::wire::Wire;
+use crate::wire::memberlist::{Compressor, Unpacker};
 use crate::wire::native::{MessageError, PacketError, read_packet};
 
 /// One participant of the cluster. See the [crate documentation](crate) for how to drive it.
@@ -136,6 +141,9 @@ pub struct Node {
     outbox: Outbox,
     /// Holds the coordinate while an ack is written; kept for its memory.
     scratch: Vec<u8>,
+    /// For packets of the memberlist wire that are compressed, or are to be.
+    unpacker: Unpacker,
+    compressor: Compressor,
     counters: Counters,
     probe_rng: Rng,
     gossip_rng: Rng,
@@ -198,7 +206,7 @@ impl Node {
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr });
         }
-        let meta = tags::encode(&tags)?;
+        let meta = tags::announce(&tags, params.wires)?;
         let profile = Arc::new(Profile::new(name.clone(), addr, versions, &meta));
 
         let mut setup = Rng::new(seed, Purpose::Setup);
@@ -258,6 +266,8 @@ impl Node {
             gossip_phase,
             outbox: Outbox::new(params.max_pending_actions),
             scratch: Vec::new(),
+            unpacker: Unpacker::new(),
+            compressor: Compressor::new(),
             counters: Counters::default(),
             probe_rng: Rng::new(seed, Purpose::Probe),
             gossip_rng: Rng::new(seed, Purpose::Gossip),
@@ -296,44 +306,51 @@ impl Node {
 
     fn handle_packet(&mut self, from: SocketAddr, bytes: &[u8]) {
         let messages = match read_packet(bytes) {
-            Ok(messages) => messages,
+            Ok(messages) if self.params.wires.include(Wire::Native) => messages,
+            Err(PacketError::Foreign) => return self.handle_memberlist_packet(from, bytes),
             Err(PacketError::Corrupt) => {
                 self.counters.dropped_corrupt += 1;
                 return;
             }
-            Err(PacketError::Foreign | PacketError::Version(_)) => {
+            Ok(_) | Err(PacketError::Version(_)) => {
                 self.counters.dropped_foreign += 1;
                 return;
             }
         };
         for message in messages {
             match message {
-                Ok(message) => self.handle_message(from, &message),
+                Ok(message) => self.handle_message(from, Wire::Native, &message),
                 Err(MessageError::Unknown { .. }) => self.counters.skipped_unknown += 1,
                 Err(MessageError::Malformed) => self.counters.dropped_malformed += 1,
             }
         }
     }
 
-    fn handle_message(&mut self, from: SocketAddr, message: &Message<'_>) {
+    fn handle_message(&mut self, from: SocketAddr, wire: Wire, message: &Message<'_>) {
         match message {
-            Message::Ping(ping) => self.on_ping(from, ping),
-            Message::IndirectPing(ping) => self.on_indirect_ping(from, ping),
-            Message::Ack(ack) => self.on_ack(ack),
+            Message::Ping(ping) => self.on_ping(from, wire, ping),
+            Message::IndirectPing(ping) => self.on_indirect_ping(from, wire, ping),
+            Message::Ack(ack) => self.on_ack(wire, ack),
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
-            Message::Dead(accusation) => self.on_dead(accusation, Some(from)),
-            Message::Serf(SerfMessage::LeaveIntent(leave)) => {
+            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::reply(from, wire))),
+            Message::Serf(message) => self.handle_serf_message(wire, message),
+        }
+    }
+
+    fn handle_serf_message(&mut self, wire: Wire, message: &SerfMessage<'_>) {
+        match message {
+            SerfMessage::LeaveIntent(leave) => {
                 self.on_intent(leave.node, Intent::leave(leave.ltime), leave.prune);
             }
-            Message::Serf(SerfMessage::JoinIntent(join)) => {
+            SerfMessage::JoinIntent(join) => {
                 self.on_intent(join.node, Intent::join(join.ltime), false);
             }
-            Message::Serf(SerfMessage::UserEvent(event)) => self.on_user_event(event),
-            Message::Serf(SerfMessage::Query(query)) => self.on_query(query),
-            Message::Serf(SerfMessage::QueryResponse(response)) => self.on_response(response),
-            Message::Serf(SerfMessage::Relay(relay)) => self.on_relay(relay),
+            SerfMessage::UserEvent(event) => self.on_user_event(event),
+            SerfMessage::Query(query) => self.on_query(query),
+            SerfMessage::QueryResponse(response) => self.on_response(response),
+            SerfMessage::Relay(relay) => self.on_relay(wire, relay),
         }
     }
 
@@ -439,7 +456,7 @@ impl Node {
                 State::Left => false,
             };
             if eligible {
-                let to = record.profile.addr;
+                let to = self.dest(&record.profile);
                 self.push(Output::Gossip { to });
                 wanted -= 1;
                 if wanted == 0 {
@@ -473,7 +490,7 @@ impl Node {
 
     fn member_event(&mut self, slot: Slot, kind: MemberEventKind, cause: Cause) {
         if let Some(record) = self.table.get(slot) {
-            let member = record.to_member();
+            let member = record.to_member(self.params.wires);
             self.event(Event::Member(MemberEvent {
                 kind,
                 member,
@@ -503,20 +520,23 @@ impl Node {
     /// Every known member of any status, this node included. The order means nothing, but is the
     /// same for the same history.
     pub fn members(&self) -> impl Iterator<Item = Member> + '_ {
-        self.table.iter().map(|(_, record)| record.to_member())
+        let wires = self.params.wires;
+        let records = self.table.iter();
+        records.map(move |(_, record)| record.to_member(wires))
     }
 
     /// The member called `name`.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Member> {
         let slot = self.table.find(name.into())?;
-        self.table.get(slot).map(Record::to_member)
+        let record = self.table.get(slot)?;
+        Some(record.to_member(self.params.wires))
     }
 
     /// This node as a member.
     #[must_use]
     pub fn local(&self) -> Member {
-        self.own_record().to_member()
+        self.own_record().to_member(self.params.wires)
     }
 
     /// How many members take part (suspected ones included), this node included.

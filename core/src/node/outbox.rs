@@ -8,12 +8,14 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
 use super::query::Response;
+use super::wires::Dest;
 use crate::action::{CommandId, Outcome, StreamId};
 use crate::event::Event;
 use crate::member::Name;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::query::QueryKey;
 use crate::serf::responder::ReplyTo;
+use crate::wire::Wire;
 
 /// One pending action.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub(super) enum Output {
     Ping {
         seq: u32,
         target: Name,
-        to: SocketAddr,
+        to: Dest,
         suspected: Option<u32>,
     },
     /// Ask a helper to probe a member.
@@ -30,23 +32,23 @@ pub(super) enum Output {
         seq: u32,
         target: Name,
         target_addr: SocketAddr,
-        helper: SocketAddr,
+        helper: Dest,
         nack: bool,
     },
     /// Answer a ping, or pass on an answer; `told` is a member that is thought dead, or
     /// to be leaving, and should hear so.
     Ack {
         seq: u32,
-        to: SocketAddr,
+        to: Dest,
         told: Option<Name>,
         forwarded: bool,
     },
     /// Report that a member did not answer.
-    Nack { seq: u32, to: SocketAddr },
+    Nack { seq: u32, to: Dest },
     /// Tell somebody who thinks a member dead that it is not.
-    Correction { to: SocketAddr, subject: Name },
+    Correction { to: Dest, subject: Name },
     /// Send what there is to tell.
-    Gossip { to: SocketAddr },
+    Gossip { to: Dest },
     /// Dial.
     OpenStream { id: StreamId, to: SocketAddr },
     /// Write a probe.
@@ -54,27 +56,37 @@ pub(super) enum Output {
         id: StreamId,
         seq: u32,
         target: Name,
+        wire: Wire,
     },
     /// Write the answer to a probe.
-    WriteAck { id: StreamId, seq: u32 },
+    WriteAck { id: StreamId, seq: u32, wire: Wire },
     /// Write everything known.
     WriteSync {
         id: StreamId,
         join: bool,
         dialled: bool,
+        wire: Wire,
     },
     /// Say why a stream is refused.
-    WriteRefusal { id: StreamId, reason: &'static str },
+    WriteRefusal {
+        id: StreamId,
+        reason: &'static str,
+        wire: Wire,
+    },
     /// Send an answer to the asker.
-    Response { to: SocketAddr, response: Response },
+    Response { to: Dest, response: Response },
     /// Have an answer passed on to the asker.
     Relay {
-        via: SocketAddr,
+        via: Dest,
         reply_to: ReplyTo,
         response: Response,
     },
-    /// Pass on an encoded message as it is.
-    Forward { to: SocketAddr, message: Box<[u8]> },
+    /// Pass on an encoded message, which came on this wire.
+    Forward {
+        to: Dest,
+        wire: Wire,
+        message: Box<[u8]>,
+    },
     /// Tell the asker.
     Answer { query: QueryKey, answer: Answer },
     /// Tell the asker that this is all.

@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::outbox::Output;
+use super::query::relayed;
+use super::wires::{Dest, Writer};
 use super::{Node, Phase};
 use crate::action::{Action, StreamId};
 use crate::member::VersionRange;
@@ -13,9 +14,8 @@ use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, 
 use crate::message::{RawName, Relay, SerfMessage, SyncState};
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
-use crate::wire::native::{
-    PacketWriter, SyncWriter, append_message, read_message, write_coordinate, write_stream_message,
-};
+use crate::wire::memberlist::Compressor;
+use crate::wire::{Wire, memberlist, native};
 
 /// What a state exchange has besides its entries and the state, at the most: headers, seal, label.
 const FRAME_ROOM: usize = 512;
@@ -95,7 +95,11 @@ impl Node {
                 let mut own = core::mem::take(&mut self.scratch);
                 own.clear();
                 if !forwarded && let Some(coordinates) = &self.coordinates {
-                    write_coordinate(&mut own, coordinates.coordinate());
+                    let coordinate = coordinates.coordinate();
+                    match to.wire {
+                        Wire::Native => native::write_coordinate(&mut own, coordinate),
+                        Wire::Memberlist => memberlist::write_coordinate(&mut own, coordinate),
+                    }
                 }
                 let ack = Message::Ack(Ack { seq, payload: &own });
                 let accusation = told.as_ref().and_then(|told| {
@@ -140,7 +144,14 @@ impl Node {
             } => {
                 let response = SerfMessage::QueryResponse(response.message(source_name));
                 let mut encoded = Vec::new();
-                append_message(&mut encoded, &Message::Serf(response));
+                match via.wire {
+                    Wire::Native => {
+                        native::append_message(&mut encoded, &Message::Serf(response));
+                    }
+                    Wire::Memberlist => {
+                        memberlist::append_serf_message(&mut encoded, &response);
+                    }
+                }
                 let relay = Relay {
                     dest: reply_to.addr,
                     dest_name: reply_to.name.as_ref().map_or("".into(), RawName::from),
@@ -149,60 +160,54 @@ impl Node {
                 let message = Message::Serf(SerfMessage::Relay(relay));
                 self.packet(via, buf, &[Some(message)])
             }
-            Output::Forward { to, message } => match read_message(&message) {
-                Ok(message) => self.packet(to, buf, &[Some(message)]),
-                Err(_) => None,
-            },
+            Output::Forward { to, wire, message } => {
+                let response = relayed(wire, &message)?;
+                let message = Message::Serf(SerfMessage::QueryResponse(response));
+                self.packet(to, buf, &[Some(message)])
+            }
             Output::Answer { query, answer } => Some(Action::Answer { query, answer }),
             Output::QueryEnded { query, summary } => Some(Action::QueryEnded { query, summary }),
             Output::OpenStream { id, to } => Some(Action::OpenStream { id, to }),
-            Output::WritePing { id, seq, target } => {
+            Output::WritePing {
+                id,
+                seq,
+                target,
+                wire,
+            } => {
                 let ping = Ping {
                     seq,
                     target: (&target).into(),
                     source,
                     source_name,
                 };
-                let start = buf.len();
-                write_stream_message(buf, &StreamMessage::Ping(ping));
-                Some(self.write_stream(id, buf, start, true))
+                Some(self.write_message(id, wire, buf, &StreamMessage::Ping(ping), true))
             }
-            Output::WriteAck { id, seq } => {
+            Output::WriteAck { id, seq, wire } => {
                 let ack = StreamMessage::Ack(Ack { seq, payload: &[] });
-                let start = buf.len();
-                write_stream_message(buf, &ack);
-                Some(self.write_stream(id, buf, start, false))
+                Some(self.write_message(id, wire, buf, &ack, false))
             }
-            Output::WriteRefusal { id, reason } => {
+            Output::WriteRefusal { id, reason, wire } => {
                 // In clear: the peer may have no key that it could be read with.
-                let len = write_stream_message(buf, &StreamMessage::Refusal(reason));
+                let refusal = StreamMessage::Refusal(reason);
+                let len = match wire {
+                    Wire::Native => native::write_stream_message(buf, &refusal),
+                    Wire::Memberlist => memberlist::write_stream_message(buf, &refusal, None),
+                };
                 self.counters.stream_bytes_sent += len as u64;
                 Some(Action::WriteStream { id })
             }
-            Output::WriteSync { id, join, dialled } => {
+            Output::WriteSync {
+                id,
+                join,
+                dialled,
+                wire,
+            } => {
                 let start = buf.len();
-                let mut versions = VersionRange::EMPTY;
-                self.table.census().survey(&mut versions);
-                let state = self.write_state();
-                let budget = self
-                    .params
-                    .max_stream_message
-                    .saturating_sub(state.len() + FRAME_ROOM);
-                let mut writer = SyncWriter::new(buf, join, versions, budget);
-                for (_, record) in self.table.iter() {
-                    let Record {
-                        profile,
-                        intent,
-                        incarnation,
-                        ..
-                    } = record;
-                    let state = sync_state(record.state());
-                    if !writer.push_encoded(state, *intent, *incarnation, &profile.announced) {
-                        self.counters.sync_entries_left_out += 1;
-                    }
+                match wire {
+                    Wire::Native => self.write_sync(buf, join),
+                    Wire::Memberlist => self.write_memberlist_sync(buf, join),
                 }
-                writer.finish(&state);
-                Some(self.write_stream(id, buf, start, dialled))
+                Some(self.write_stream(id, wire, buf, start, dialled))
             }
             Output::CloseStream { id, abort } => Some(Action::CloseStream { id, abort }),
             Output::Event(event) => Some(Action::Event(*event)),
@@ -213,16 +218,83 @@ impl Node {
         }
     }
 
+    fn write_sync(&mut self, buf: &mut Vec<u8>, join: bool) {
+        let mut versions = VersionRange::EMPTY;
+        self.table.census().survey(&mut versions);
+        let state = self.write_state();
+        let budget = self
+            .params
+            .max_stream_message
+            .saturating_sub(state.len() + FRAME_ROOM);
+        let mut writer = native::SyncWriter::new(buf, join, versions, budget);
+        for (_, record) in self.table.iter() {
+            let Record {
+                profile,
+                intent,
+                incarnation,
+                ..
+            } = record;
+            let state = sync_state(record.state());
+            if !writer.push_encoded(state, *intent, *incarnation, &profile.announced) {
+                self.counters.sync_entries_left_out += 1;
+            }
+        }
+        writer.finish(&state);
+    }
+
+    fn write_memberlist_sync(&mut self, buf: &mut Vec<u8>, join: bool) {
+        let state = self.write_memberlist_state();
+        let budget = self
+            .params
+            .max_stream_message
+            .saturating_sub(state.len() + FRAME_ROOM);
+        let mut writer = memberlist::SyncWriter::new(buf, join, budget);
+        for (_, record) in self.table.iter() {
+            let state = sync_state(record.state());
+            if !writer.push_profile(state, record.incarnation, &record.profile) {
+                self.counters.sync_entries_left_out += 1;
+            }
+        }
+        let mut compressor = Compressor::new();
+        let compressor = self.params.compress_streams.then_some(&mut compressor);
+        writer.finish(&state, compressor);
+    }
+
+    fn write_message(
+        &mut self,
+        id: StreamId,
+        wire: Wire,
+        buf: &mut Vec<u8>,
+        message: &StreamMessage<'_>,
+        dialled: bool,
+    ) -> Action {
+        let start = buf.len();
+        match wire {
+            Wire::Native => native::write_stream_message(buf, message),
+            Wire::Memberlist => {
+                let mut compressor = Compressor::new();
+                let compressor = self.params.compress_streams.then_some(&mut compressor);
+                memberlist::write_stream_message(buf, message, compressor)
+            }
+        };
+        self.write_stream(id, wire, buf, start, dialled)
+    }
+
     /// Has the frame written that begins at `start`, in its envelope.
     fn write_stream(
         &mut self,
         id: StreamId,
+        wire: Wire,
         buf: &mut Vec<u8>,
         start: usize,
         dialled: bool,
     ) -> Action {
         self.wrap_frame(buf, start, dialled);
-        self.counters.stream_bytes_sent += (buf.len() - start) as u64;
+        let len = (buf.len() - start) as u64;
+        self.counters.stream_bytes_sent += len;
+        if wire == Wire::Memberlist {
+            self.counters.memberlist_stream_bytes_sent += len;
+        }
         Action::WriteStream { id }
     }
 
@@ -230,21 +302,27 @@ impl Node {
     /// of gossip, and not sent if there is nothing to tell.
     fn packet(
         &mut self,
-        to: SocketAddr,
+        to: Dest,
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
     ) -> Option<Action> {
         let begin = buf.len();
         self.envelope.open_packet(buf);
         let start = buf.len();
-        let mut writer = PacketWriter::new(buf, self.packet_room());
-        for message in messages.iter().flatten() {
-            // Does not fit only when the budget is at its smallest and two names at their
-            // longest; then the receiver has to do without it.
-            let _ = writer.push(message);
-        }
-        self.fill(&mut writer);
-        let len = writer.finish();
+        let room = self.packet_room();
+        let len = match to.wire {
+            Wire::Native => {
+                let mut writer = native::PacketWriter::new(buf, room);
+                self.fill_packet(&mut writer, messages);
+                writer.finish()
+            }
+            Wire::Memberlist => {
+                let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
+                self.fill_packet(&mut writer, messages);
+                let compress = self.params.compress_packets;
+                writer.finish(compress.then_some(&mut self.compressor))
+            }
+        };
         self.finish_spreads();
         if len == 0 {
             buf.truncate(begin);
@@ -253,10 +331,23 @@ impl Node {
         if self.params.verify_outgoing {
             self.envelope.seal_packet(buf, start);
         }
-        let len = buf.len() - begin;
+        let len = (buf.len() - begin) as u64;
         self.counters.datagrams_sent += 1;
-        self.counters.datagram_bytes_sent += len as u64;
-        Some(Action::SendDatagram { to })
+        self.counters.datagram_bytes_sent += len;
+        if to.wire == Wire::Memberlist {
+            self.counters.memberlist_datagrams_sent += 1;
+            self.counters.memberlist_datagram_bytes_sent += len;
+        }
+        Some(Action::SendDatagram { to: to.addr })
+    }
+
+    fn fill_packet(&mut self, writer: &mut impl Writer, messages: &[Option<Message<'_>>]) {
+        for message in messages.iter().flatten() {
+            // Does not fit only when the budget is at its smallest and two names at their
+            // longest; then the receiver has to do without it.
+            let _ = writer.push(message);
+        }
+        self.fill(writer);
     }
 }
 

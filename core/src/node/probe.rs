@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use super::outbox::Output;
 use super::timers::Timer;
+use super::wires::Dest;
 use super::{Node, Phase};
 use crate::action::StreamId;
 use crate::event::Event;
@@ -15,6 +16,7 @@ use crate::swim::order::Order;
 use crate::swim::record::State;
 use crate::swim::table::Slot;
 use crate::time::Instant;
+use crate::wire::Wire;
 
 /// Helpers nack only from this gossip protocol version on.
 const NACK_SINCE: u8 = 4;
@@ -42,7 +44,7 @@ pub(super) struct Probe {
 /// A probe made for somebody else.
 #[derive(Debug, Clone)]
 pub(super) struct HelperProbe {
-    requester: SocketAddr,
+    requester: Dest,
     /// The requester's number.
     seq: u32,
     nack: bool,
@@ -74,7 +76,7 @@ impl Node {
         let Some(record) = self.table.get(slot) else {
             return;
         };
-        let (target, to) = (record.profile.name.clone(), record.profile.addr);
+        let (target, to) = (record.profile.name.clone(), self.dest(&record.profile));
         let buddy = self.params.lifeguard.buddy && record.state() == State::Suspect;
         let suspected = buddy.then_some(record.incarnation);
 
@@ -149,7 +151,7 @@ impl Node {
             };
             if record.state() == State::Alive {
                 let understands_nack = record.profile.versions.protocol_max >= NACK_SINCE;
-                helpers.push((record.profile.addr, understands_nack));
+                helpers.push((self.dest(&record.profile), understands_nack));
             }
         }
         for (helper, understands_nack) in helpers {
@@ -167,7 +169,7 @@ impl Node {
             });
         }
         if self.params.stream_ping && profile.versions.protocol_max >= STREAM_PING_SINCE {
-            let stream = self.open_stream_ping(seq, profile.name.clone(), profile.addr);
+            let stream = self.open_stream_ping(seq, &profile);
             if let Some(probe) = &mut self.probe {
                 probe.stream = stream;
             }
@@ -183,7 +185,7 @@ impl Node {
             return;
         };
         if probe.stream_acked {
-            let member = record.to_member();
+            let member = record.to_member(self.params.wires);
             self.counters.probes_saved_by_stream += 1;
             self.adjust_health(-1);
             self.event(Event::DatagramsLost { member });
@@ -225,7 +227,7 @@ impl Node {
         }
     }
 
-    pub(super) fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>) {
+    pub(super) fn on_ping(&mut self, from: SocketAddr, wire: Wire, ping: &Ping<'_>) {
         let addressed = ping.target == self.name || ping.target.as_bytes().is_empty();
         if !addressed {
             self.counters.dropped_misdirected += 1;
@@ -236,7 +238,7 @@ impl Node {
         let told = self.thought_gone(ping.source_name);
         self.push(Output::Ack {
             seq: ping.seq,
-            to,
+            to: Dest::reply(to, wire),
             told,
             forwarded: false,
         });
@@ -254,7 +256,12 @@ impl Node {
         gone.then(|| record.profile.name.clone())
     }
 
-    pub(super) fn on_indirect_ping(&mut self, from: SocketAddr, ping: &IndirectPing<'_>) {
+    pub(super) fn on_indirect_ping(
+        &mut self,
+        from: SocketAddr,
+        wire: Wire,
+        ping: &IndirectPing<'_>,
+    ) {
         if self.helper_probes.len() >= self.params.max_helper_probes {
             self.counters.refused_helper_probes += 1;
             return;
@@ -268,7 +275,7 @@ impl Node {
         let deadline = self.now + self.params.probe_timeout;
         let seq = self.take_seq();
         let helper = HelperProbe {
-            requester,
+            requester: Dest::reply(requester, wire),
             seq: ping.seq,
             nack: ping.nack,
             deadline,
@@ -277,12 +284,12 @@ impl Node {
         self.push(Output::Ping {
             seq,
             target,
-            to: ping.target_addr,
+            to: self.dest_named(ping.target, ping.target_addr),
             suspected: None,
         });
     }
 
-    pub(super) fn on_ack(&mut self, ack: &Ack<'_>) {
+    pub(super) fn on_ack(&mut self, wire: Wire, ack: &Ack<'_>) {
         if self
             .probe
             .as_ref()
@@ -290,7 +297,7 @@ impl Node {
         {
             match self.take_probe() {
                 Some(probe) if probe.indirect => self.counters.probes_saved_by_helpers += 1,
-                Some(probe) => self.learn_distance(probe.slot, probe.sent, ack.payload),
+                Some(probe) => self.learn_distance(probe.slot, probe.sent, wire, ack.payload),
                 None => {}
             }
             self.adjust_health(-1);

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use super::Node;
 use super::outbox::Output;
 use super::user_event::PACKET_OVERHEAD;
+use super::wires::Dest;
 use crate::error::CommandError;
 use crate::event::Event;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
@@ -23,7 +24,7 @@ use crate::swim::broadcasts::Broadcast;
 use crate::swim::order::Order;
 use crate::swim::record::State;
 use crate::time::Instant;
-use crate::wire::native::read_message;
+use crate::wire::{Wire, memberlist, native};
 
 /// Members pass on what is not for them only from this gossip protocol version on.
 const RELAY_SINCE: u8 = 5;
@@ -324,11 +325,13 @@ impl Node {
                 });
             }
         }
+        let asker = reply_to.name.as_ref().map_or("".into(), RawName::from);
+        let to = self.dest_named(asker, to);
         self.push(Output::Response { to, response });
     }
 
-    /// The addresses of up to `wanted` random members that can pass something on to `dest`.
-    fn relays(&mut self, wanted: usize, dest: SocketAddr) -> Vec<SocketAddr> {
+    /// Up to `wanted` random members that can pass something on to `dest`.
+    fn relays(&mut self, wanted: usize, dest: SocketAddr) -> Vec<Dest> {
         let order = Order::new(self.query_rng.next_u64(), self.table.slots());
         order
             .filter(|&slot| slot != self.me)
@@ -338,18 +341,18 @@ impl Node {
                     && record.profile.versions.protocol_max >= RELAY_SINCE
                     && record.profile.addr != dest
             })
-            .map(|record| record.profile.addr)
+            .map(|record| self.dest(&record.profile))
             .take(wanted)
             .collect()
     }
 
     /// Somebody wants an answer to be passed on. Nothing but answers is.
-    pub(super) fn on_relay(&mut self, relay: &Relay<'_>) {
-        let answer = read_message(relay.message);
-        if let Ok(Message::Serf(SerfMessage::QueryResponse(_))) = answer {
+    pub(super) fn on_relay(&mut self, wire: Wire, relay: &Relay<'_>) {
+        if relayed(wire, relay.message).is_some() {
             self.counters.relayed += 1;
             self.push(Output::Forward {
-                to: relay.dest,
+                to: self.dest_named(relay.dest_name, relay.dest),
+                wire,
                 message: relay.message.into(),
             });
         } else {
@@ -412,6 +415,21 @@ impl Node {
     #[must_use]
     pub fn query_time(&self) -> LamportTime {
         self.clocks.query.time()
+    }
+}
+
+/// The answer in an envelope that came on this wire; `None` if it is none.
+pub(super) fn relayed(wire: Wire, message: &[u8]) -> Option<QueryResponse<'_>> {
+    let message = match wire {
+        Wire::Native => match native::read_message(message) {
+            Ok(Message::Serf(message)) => message,
+            _ => return None,
+        },
+        Wire::Memberlist => memberlist::read_serf_message(message).ok()?,
+    };
+    match message {
+        SerfMessage::QueryResponse(response) => Some(response),
+        _ => None,
     }
 }
 

@@ -6,28 +6,19 @@ use core::ops::Range;
 
 use super::{Node, NodeClocks};
 use crate::event::Event;
-use crate::message::{self, Clocks, StateEntry};
+use crate::member::Status;
+use crate::message::{self, Clocks, MemberTime, StateEntry};
 use crate::serf::clock::{LamportClock, LamportTime};
-use crate::wire::native::{StateEntries, StateWriter};
+use crate::wire::{Wire, memberlist, native};
 
 /// How far the user state of an exchange may grow: the clocks and the whole event buffer.
 const STATE_BUDGET: usize = 2 << 20;
 
 impl Node {
-    /// The state, encoded.
+    /// The state, encoded for the native wire.
     pub(super) fn write_state(&self) -> Vec<u8> {
         let mut state = Vec::new();
-        let NodeClocks {
-            member,
-            event,
-            query,
-        } = &self.clocks;
-        let clocks = Clocks {
-            member: member.time(),
-            event: event.time(),
-            query: query.time(),
-        };
-        let mut writer = StateWriter::new(&mut state, &clocks, STATE_BUDGET);
+        let mut writer = native::StateWriter::new(&mut state, &self.clock_times(), STATE_BUDGET);
         for event in self.events.iter() {
             if !writer.push_event(&event.message()) {
                 break;
@@ -36,15 +27,73 @@ impl Node {
         state
     }
 
+    /// The state, encoded for the memberlist wire. There it also says what is known of the joins
+    /// and leaves of members.
+    pub(super) fn write_memberlist_state(&self) -> Vec<u8> {
+        let budget = STATE_BUDGET.max(self.params.max_stream_message / 4);
+        let mut writer = memberlist::StateWriter::new(&self.clock_times(), budget);
+        for (_, record) in self.table.iter() {
+            let member = MemberTime {
+                name: (&record.profile.name).into(),
+                ltime: record.intent.ltime(),
+                left: record.status() == Status::Left,
+            };
+            if !writer.push_member(&member) {
+                break;
+            }
+        }
+        for event in self.events.iter() {
+            if !writer.push_event(&event.message()) {
+                break;
+            }
+        }
+        let mut state = Vec::new();
+        writer.finish(&mut state);
+        state
+    }
+
+    fn clock_times(&self) -> Clocks {
+        let NodeClocks {
+            member,
+            event,
+            query,
+        } = &self.clocks;
+        Clocks {
+            member: member.time(),
+            event: event.time(),
+            query: query.time(),
+        }
+    }
+
     /// Takes over what a peer adds to a state exchange: delivers the events that were missed.
     /// They are not passed on; whoever missed them, too, gets them the same way.
     ///
     /// `newcomer` is true if nobody but this node was known before the exchange, and it chose the
     /// peer: then there is no clock of its own to hold an implausible one against.
-    pub(super) fn merge_state(&mut self, sync: &message::Sync<'_>, newcomer: bool) {
-        for entry in StateEntries::new(sync.user_state) {
+    pub(super) fn merge_state(&mut self, sync: &message::Sync<'_>, wire: Wire, newcomer: bool) {
+        let (join, state) = (sync.join, sync.user_state);
+        match wire {
+            Wire::Native => {
+                self.merge_state_entries(native::StateEntries::new(state), join, newcomer);
+            }
+            // Not of a member of Serf: there is nothing to take over but the members.
+            Wire::Memberlist if state.is_empty() => {}
+            Wire::Memberlist => match memberlist::StateEntries::new(state) {
+                Ok(entries) => self.merge_state_entries(entries, join, newcomer),
+                Err(error) => self.count_refused(error),
+            },
+        }
+    }
+
+    fn merge_state_entries<'a, E>(
+        &mut self,
+        entries: impl Iterator<Item = Result<StateEntry<'a>, E>>,
+        join: bool,
+        newcomer: bool,
+    ) {
+        for entry in entries {
             match entry {
-                Ok(StateEntry::Clocks(clocks)) => self.merge_clocks(&clocks, sync.join, newcomer),
+                Ok(StateEntry::Clocks(clocks)) => self.merge_clocks(&clocks, join, newcomer),
                 Ok(StateEntry::Event(event)) => {
                     self.take_user_event(&event);
                 }

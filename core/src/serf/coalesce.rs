@@ -260,6 +260,7 @@ mod tests {
             intent: crate::serf::intent::Intent::NONE,
             status: Status::Alive,
             suspected: false,
+            wire: crate::Wire::Native,
         };
         let cause = Cause::Announced;
         MemberEvent {

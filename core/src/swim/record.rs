@@ -7,6 +7,7 @@ use core::time::Duration;
 use crate::member::{Member, Profile, Status};
 use crate::serf::intent::Intent;
 use crate::time::{Instant, nanos};
+use crate::wire::Wires;
 
 /// A member's state in the gossip protocol. Ordered: at one incarnation, a later state
 /// overrides an earlier one, whatever order the news arrives in.
@@ -111,14 +112,15 @@ impl Record {
         self.state().is_live() && self.intent.is_leave()
     }
 
-    /// A copy for the application.
-    pub(crate) fn to_member(&self) -> Member {
+    /// A copy for the application of a node that speaks these wires.
+    pub(crate) fn to_member(&self, wires: Wires) -> Member {
         Member {
             profile: Arc::clone(&self.profile),
             incarnation: self.incarnation,
             intent: self.intent,
             status: self.status(),
             suspected: self.state() == State::Suspect,
+            wire: wires.best(self.profile.native),
         }
     }
 }

@@ -176,7 +176,8 @@ fn a_storm_of_membership_changes_does_not_silence_events_nor_events_the_storm() 
         let mut buf = Vec::new();
         let mut writer = PacketWriter::new(&mut buf, 1400);
         for name in chunk {
-            let (versions, meta) = (Versions::CURRENT, &[0xff, 0x80][..]);
+            // No tags, and the native wire is understood.
+            let (versions, meta) = (Versions::CURRENT, &[0xff, 0x80, 0xc1, 0xb1][..]);
             let (name, addr) = (name.into(), addr(1));
             let alive = Alive {
                 incarnation: 1,

@@ -5,6 +5,7 @@ mod intents;
 mod keys;
 mod lifeguard;
 mod merging;
+mod mixed;
 mod queries;
 mod restarts;
 mod stories;
@@ -36,6 +37,11 @@ struct Cluster {
     outcomes: Vec<(usize, Outcome)>,
     answers: Vec<(usize, QueryKey, Answer)>,
     ended: Vec<(usize, QueryKey, QuerySummary)>,
+    /// The largest datagram so far.
+    largest: usize,
+    /// Whether to keep datagrams, and those kept: from, to, bytes.
+    record: bool,
+    recorded: Vec<(usize, usize, Vec<u8>)>,
     /// The last time that each node was told.
     told: BTreeMap<usize, Instant>,
 }
@@ -100,6 +106,9 @@ impl Cluster {
             outcomes: Vec::new(),
             answers: Vec::new(),
             ended: Vec::new(),
+            largest: 0,
+            record: false,
+            recorded: Vec::new(),
             told: BTreeMap::new(),
         }
     }
@@ -169,7 +178,11 @@ impl Cluster {
             let mut buf = Vec::new();
             match self.nodes[n].poll_action(&mut buf) {
                 Action::SendDatagram { to } => {
+                    self.largest = self.largest.max(buf.len());
                     let to = usize::from(to.ip().last_octet() - 1);
+                    if self.record && to < self.nodes.len() {
+                        self.recorded.push((n, to, buf.clone()));
+                    }
                     if to < self.nodes.len() && !self.deaf.contains(&(n, to)) {
                         self.later(Delivery::Datagram {
                             from: n,

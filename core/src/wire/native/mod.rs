@@ -71,6 +71,13 @@ const VERSION: u8 = 1;
 
 const CHECKSUM_LEN: usize = 4;
 
+/// True if a packet or frame that begins with this byte, label and seal removed, is of this wire,
+/// in whatever version.
+#[must_use]
+pub const fn is_first_byte(byte: u8) -> bool {
+    byte & 0xf0 == MAGIC
+}
+
 /// The kinds of messages. Packets and streams share the numbers, so that a kind means the same
 /// everywhere.
 mod kind {
@@ -105,7 +112,7 @@ enum Strange {
 fn check_first_byte(byte: u8) -> Result<(), Strange> {
     match byte {
         FIRST_BYTE => Ok(()),
-        _ if byte & 0xf0 == MAGIC => Err(Strange::Version(byte & 0x0f)),
+        _ if is_first_byte(byte) => Err(Strange::Version(byte & 0x0f)),
         _ => Err(Strange::Foreign),
     }
 }
