@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use support::{Agent, Scratch, Which, eventually, run, stdout};
+use support::{Agent, Scratch, Which, eventually, fresh_ip, run, stdout};
 
 const OLD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -118,4 +118,21 @@ fn an_agent_that_hears_others_and_has_none_of_their_keys_says_so() {
     });
     let story = stdout(&agent.run(Which::Ours, "why", &["alpha"]));
     assert!(story.contains("  cannot-decrypt  "), "{story}");
+}
+
+#[test]
+fn agents_with_another_label_are_not_heard() {
+    let alpha = Agent::start(Which::Ours, "alpha", &["-label=x"]);
+    let join = alpha.ip.to_string();
+    let mut other = Agent::spawn(
+        Which::Ours,
+        fresh_ip(),
+        "other",
+        &["-label=y", "-join", &join],
+    );
+    assert_eq!(other.process.exit_code(), Some(1));
+    let beta = Agent::start(Which::Ours, "beta", &["-label=x", "-join", &join]);
+    for agent in [&alpha, &beta] {
+        agent.wait_for_members(&[("alpha", "alive"), ("beta", "alive")]);
+    }
 }

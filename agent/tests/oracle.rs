@@ -293,11 +293,22 @@ fn tokens_are_asked_for_and_checked_alike() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// What both commands make of it at the same time, for those that take a while.
+fn both<T: Send>(run: impl Fn(Which) -> T + Sync) -> [T; 2] {
+    std::thread::scope(|scope| {
+        let running = Which::BOTH.map(|which| {
+            let run = &run;
+            scope.spawn(move || run(which))
+        });
+        running.map(|thread| thread.join().unwrap())
+    })
+}
+
 /// Until they do: what comes back of a query depends on when.
 fn eventually_same(agent: &Agent, command: &str, args: &[&str], part: &str) {
     let what = format!("{command} {args:?} that agree on {part:?}");
     eventually(&what, || {
-        let [ours, reference] = Which::BOTH.map(|which| {
+        let [ours, reference] = both(|which| {
             let output = agent.run(which, command, args);
             (normalised(&stdout(&output)), output.status.code())
         });
@@ -314,7 +325,7 @@ fn queries_agree_on_agents_of(which: Which) {
     }
     let handler = "-event-handler=query:load=echo 0.42";
     let [alpha, _beta] = cluster_with(which, &["-profile=local", handler]);
-    let brief = "-timeout=1s";
+    let brief = "-timeout=500ms";
     for (args, part) in [
         (&[brief, "load", "15m"][..], "Total Responses: 2"),
         (
@@ -373,7 +384,7 @@ fn an_unreachable_member_is_named_by_both() {
     // With the timing of a wide area it takes a while until it counts as failed.
     let [alpha, mut beta] = cluster_with(Which::Ours, &["-profile=wan"]);
     beta.process.kill();
-    let [ours, reference] = Which::BOTH.map(|which| {
+    let [ours, reference] = both(|which| {
         let output = alpha.run(which, "reachability", &[]);
         let text = stdout(&output);
         let lines: Vec<String> = text.lines().take(4).map(str::to_owned).collect();

@@ -230,6 +230,7 @@ fn a_leave_is_seen_as_left_and_stops_the_node() {
         assert_eq!(cluster.status(n, 2), Some(Status::Left), "at node-{n}");
         assert_eq!(cluster.kinds(n, 2), [MemberEventKind::Leave], "at node-{n}");
     }
+    assert_eq!(cluster.kinds(2, 2), [MemberEventKind::Leave]);
     assert_eq!(
         cluster.nodes[2].join(&[addr(0)], cluster.now),
         Err(CommandError::NotRunning)
