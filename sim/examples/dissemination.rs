@@ -6,6 +6,10 @@
 //! ```
 //! Each line is a cluster of its own, at rest before the event. Extra datagrams and bytes are those
 //! that the same world does not send without the event.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program takes the sizes as arguments"
+)]
 
 use std::time::Duration;
 

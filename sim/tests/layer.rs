@@ -75,7 +75,7 @@ fn a_query_with_a_tag_filter_collects_every_response(world: &mut World) -> Resul
         (summary.acks, summary.responses, summary.dropped),
         (100, 100, 0)
     );
-    let asked = |from: &Name| world.index_of(from).expect("known") % 10 == 0;
+    let asked = |from: &Name| world.index_of(from).expect("known").is_multiple_of(10);
     for answer in world.answers(3, query) {
         let (Answer::Ack { from } | Answer::Response { from, .. }) = answer else {
             panic!("{answer:?}");
