@@ -64,6 +64,9 @@ pub(crate) fn fast() -> Config {
         probe_interval: Duration::from_millis(50),
         probe_timeout: Duration::from_millis(40),
         gossip_interval: Duration::from_millis(10),
+        // With the two of a local cluster, both copies of a query may go to the same member, on
+        // pings and acks, and nothing makes up for that.
+        retransmit_mult: 8,
         push_pull_interval: Duration::from_secs(2),
         stream_timeout: Duration::from_secs(5),
         broadcast_timeout: Duration::from_secs(2),
