@@ -87,7 +87,7 @@ fn a_query_with_a_tag_filter_collects_every_response(world: &mut World) -> Resul
 
 #[test]
 fn s_05_a_rolling_restart_of_a_tenth_at_a_time_fails_nobody_else() -> Result<(), Failure> {
-    let nodes = 300;
+    let nodes = 1_000;
     let mut world = converged(13, nodes, 0.05)?;
     for step in 0..10 {
         let part: Vec<usize> = (step * nodes / 10..(step + 1) * nodes / 10).collect();
@@ -251,7 +251,7 @@ fn key(fill: u8) -> Key {
 }
 
 fn encrypted(seed: u64, nodes: usize) -> Result<World, Failure> {
-    let mut world = World::builder(seed).build();
+    let mut world = World::builder(seed).loss(0.05).build();
     for _ in 0..nodes {
         let node = world.add();
         world.set_keyring(node, Keyring::new(key(1)));
@@ -297,8 +297,7 @@ fn s_31_a_rotation_with_a_node_down_goes_on_and_the_node_is_helped_by_hand() -> 
     world.run_for(2 * SECOND)?;
     // Not noticed yet: it is named as the one that did not answer.
     let report = operate(&mut world, 0, KeyOperation::Install(key(2)))?;
-    assert_eq!(report.silent, [world.name(7).clone()]);
-    assert_eq!(report.responses, nodes - 1);
+    assert!(report.silent.contains(world.name(7)), "{report:?}");
     world.run_for(MINUTE)?;
     // Failed by now: nobody waits for it.
     for operation in [

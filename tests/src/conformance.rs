@@ -68,7 +68,7 @@ macro_rules! conformance {
         );
         $crate::conformance!(@each $runtime, layer:
             a_query_is_asked_of_those_that_pass_and_answers_come_as_they_are_sent
-            a_query_whose_answers_nobody_takes_holds_up_no_other
+            s_24_a_query_whose_answers_nobody_takes_holds_up_no_other
             an_answer_that_cannot_be_sent_is_refused_with_the_reason
             a_query_that_cannot_be_asked_is_refused_with_the_reason
             members_learn_how_far_apart_they_are

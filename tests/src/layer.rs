@@ -90,7 +90,7 @@ pub async fn a_query_is_asked_of_those_that_pass_and_answers_come_as_they_are_se
     assert_eq!(nodes[0].stats().await.unwrap().counters.queries, 0);
 }
 
-pub async fn a_query_whose_answers_nobody_takes_holds_up_no_other<R: Runtime>() {
+pub async fn s_24_a_query_whose_answers_nobody_takes_holds_up_no_other<R: Runtime>() {
     let nodes = cluster::<R, 2>(["a", "b"]).await;
     let mut events = nodes[1].events();
     let mut unread = Vec::new();

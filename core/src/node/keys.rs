@@ -31,6 +31,10 @@ const MAX_KEYS: usize = 256;
 /// A key takes about this many bytes in an answer.
 const BYTES_PER_KEY: usize = 25;
 
+/// Through how many others each answer travels besides: an operator who reads that somebody was
+/// silent has work to do, which a lost packet should not cause.
+const RELAYS: u8 = 3;
+
 /// A key operation of this node under way.
 #[derive(Debug, Clone)]
 pub(super) struct KeyTask {
@@ -73,7 +77,11 @@ impl Node {
             report: KeyReport { expected, ..report },
         };
         // The answer of this node itself comes before the query returns.
-        self.begin_query(name, &payload, &QueryParams::default(), |node, key| {
+        let params = QueryParams {
+            relay_factor: RELAYS,
+            ..QueryParams::default()
+        };
+        self.begin_query(name, &payload, &params, |node, key| {
             node.key_tasks.insert(key, task);
         })?;
         Ok(id)

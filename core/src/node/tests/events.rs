@@ -169,7 +169,7 @@ fn an_event_from_the_far_future_is_dropped_and_moves_no_clock() {
 
 /// A storm of announcements fills every packet; an event gets its share of the first one.
 #[test]
-fn a_storm_of_membership_changes_does_not_silence_events_nor_events_the_storm() {
+fn s_23_a_storm_of_membership_changes_does_not_silence_events_nor_events_the_storm() {
     let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
     let names: Vec<Name> = (0..500).map(name).collect();
     for chunk in names[1..].chunks(20) {

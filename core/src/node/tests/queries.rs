@@ -1,7 +1,9 @@
 //! Queries and their answers.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::message::{Message, QueryResponse, Relay, SerfMessage};
@@ -300,4 +302,38 @@ fn coordinates_can_be_switched_off() {
     assert_eq!(cluster.nodes[0].coordinate("node-0"), None);
     assert_eq!(cluster.nodes[0].coordinate("node-1"), None);
     assert_eq!(cluster.nodes[0].counters().dropped_coordinates, 0);
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_stays_within_the_limits_and_fits_in_a_packet(
+        name in "[a-z]{0,40}",
+        payload in prop::collection::vec(any::<u8>(), 0..1400),
+        filters in prop::collection::btree_map("[a-z]{1,8}", "[a-z]{0,60}", 0..18),
+        answer in prop::collection::vec(any::<u8>(), 0..1400),
+        relay_factor in 0..3_u8,
+        budget in 508..1500_usize,
+    ) {
+        let config = Config { packet_budget: budget, ..Config::lan() };
+        let mut cluster = Cluster::joined(3, config);
+        let params = QueryParams {
+            filter_tags: filters.keys().map(|key| (key.clone(), String::new())).collect(),
+            relay_factor,
+            ..QueryParams::default()
+        };
+        let now = cluster.now;
+        let asked = cluster.nodes[0].query(&name, &payload, &params, now);
+        let Ok(key) = asked else {
+            return Ok(());
+        };
+        prop_assert!(payload.len() + name.len() < 1024.min(budget));
+        cluster.run(SECOND);
+        prop_assert_eq!(cluster.asked(1).len(), 1, "what is accepted arrives");
+        let now = cluster.now;
+        if cluster.nodes[1].respond(key, &answer, now).is_ok() {
+            prop_assert!(answer.len() < 1024.min(budget));
+            cluster.run(SECOND);
+            prop_assert_eq!(cluster.answers().0, [(super::name(1), answer)]);
+        }
+    }
 }

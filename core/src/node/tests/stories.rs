@@ -694,3 +694,20 @@ fn who_missed_a_refutation_is_told_of_it_when_it_declares_the_member_dead() {
     assert!(it.member("node-2").expect("known").incarnation() > 1);
     assert_eq!(cluster.status(3, 2), Some(Status::Alive));
 }
+
+#[test]
+fn s_25_every_command_ends_also_if_a_later_one_takes_the_place_of_its_message() {
+    let mut cluster = Cluster::joined(3, Config::lan());
+    let now = cluster.now;
+    for n in 0..5 {
+        let value = ["a", "b", "c", "d", "e"][n];
+        let set = cluster.nodes[0].set_tags(&tags(&[("role", value)]), now);
+        assert!(set.is_ok());
+        let forced = cluster.nodes[0].force_leave("nobody", false, now);
+        assert!(forced.is_ok());
+    }
+    cluster.run(10 * SECOND);
+    assert_eq!(cluster.completions().len(), 10);
+    let member = cluster.nodes[2].member(&name(0)).expect("known");
+    assert_eq!(member.tags(), tags(&[("role", "e")]));
+}
