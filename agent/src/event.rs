@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serf_core::{MemberEventKind, UserEvent};
+use serf_core::{MemberEventKind, Query, UserEvent};
 use serf_tokio::Member;
 
 /// An event of the agent. Bursts are coalesced.
@@ -15,6 +15,8 @@ pub(crate) enum AgentEvent {
     },
     /// Somebody sent a user event.
     User(UserEvent),
+    /// Somebody asks something.
+    Query(Query),
 }
 
 impl AgentEvent {
@@ -23,6 +25,7 @@ impl AgentEvent {
         match self {
             Self::Member { kind, .. } => kind.as_str(),
             Self::User(_) => "user",
+            Self::Query(_) => "query",
         }
     }
 }
@@ -33,6 +36,7 @@ impl fmt::Display for AgentEvent {
         match self {
             Self::Member { kind, .. } => kind.fmt(f),
             Self::User(event) => write!(f, "user-event: {}", event.name),
+            Self::Query(query) => write!(f, "query: {}", query.name),
         }
     }
 }

@@ -89,8 +89,17 @@ fn an_agent_that_cannot_start_says_why_and_exits_1() {
         ),
         (&["-tag", "x"], "==> Error: Invalid tag: 'x'"),
         (
-            &["-snapshot", "/x"],
-            "==> 'snapshot_path' is not supported yet",
+            &["-snapshot", "/nonexistent/x"],
+            "==> Failed to start the Serf agent: cannot open snapshot '/nonexistent/x'",
+        ),
+        (&["-encrypt", "x"], "==> Invalid encryption key: "),
+        (
+            &["-encrypt=AAAAAAAAAAAAAAAAAAAAAA==", "-keyring-file=x"],
+            "==> Failed to setup the Serf agent: Encryption key not allowed while using a keyring",
+        ),
+        (
+            &["-keyring-file", "/nonexistent"],
+            "==> Failed to setup the Serf agent: cannot open keyring file '/nonexistent'",
         ),
         (
             &["-event-handler=bogus=x.sh"],

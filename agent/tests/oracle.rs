@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, run, stdout};
+use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, stdout};
 
 /// The reference lists members and tags in random order.
 fn normalised(text: &str) -> Vec<String> {
@@ -55,9 +55,15 @@ fn same(agent: &Agent, command: &str, args: &[&str]) -> String {
 
 /// Two agents in one cluster: `alpha` with a tag, `beta-long` without.
 fn cluster(which: Which) -> [Agent; 2] {
-    let alpha = Agent::start(which, "alpha", &["-tag", "role=web"]);
+    cluster_with(which, &[])
+}
+
+fn cluster_with(which: Which, args: &[&str]) -> [Agent; 2] {
+    let first = [args, &["-tag", "role=web"]].concat();
+    let alpha = Agent::start(which, "alpha", &first);
     let join = alpha.ip.to_string();
-    let beta = Agent::start(which, "beta-long", &["-join", &join]);
+    let second = [args, &["-join", &join]].concat();
+    let beta = Agent::start(which, "beta-long", &second);
     let both = [("alpha", "alive"), ("beta-long", "alive")];
     alpha.wait_for_members(&both);
     beta.wait_for_members(&both);
@@ -150,11 +156,17 @@ fn commands_agree_on_reference_agents() {
 }
 
 #[test]
-fn estimates_of_round_trip_time_agree_on_reference_agents() {
+fn estimates_of_round_trip_time_agree_on_both_agents() {
     if !reference_is_installed() {
         return;
     }
-    let [alpha, _beta] = cluster(Which::Reference);
+    for agent_of in Which::BOTH {
+        estimates_agree_on(agent_of);
+    }
+}
+
+fn estimates_agree_on(which: Which) {
+    let [alpha, _beta] = cluster(which);
     // Coordinates move with every probe: the same answer twice shows that they stood still.
     eventually("two equal estimates", || {
         let ask = |which| stdout(&alpha.run(which, "rtt", &["beta-long"]));
@@ -281,34 +293,142 @@ fn tokens_are_asked_for_and_checked_alike() {
     std::fs::remove_file(file).unwrap();
 }
 
-#[test]
-fn commands_of_features_to_come_fail_with_words() {
+/// What both commands make of it at the same time, for those that take a while.
+fn both<T: Send>(run: impl Fn(Which) -> T + Sync) -> [T; 2] {
+    std::thread::scope(|scope| {
+        let running = Which::BOTH.map(|which| {
+            let run = &run;
+            scope.spawn(move || run(which))
+        });
+        running.map(|thread| thread.join().unwrap())
+    })
+}
+
+/// Until they do: what comes back of a query depends on when.
+fn eventually_same(agent: &Agent, command: &str, args: &[&str], part: &str) {
+    let what = format!("{command} {args:?} that agree on {part:?}");
+    eventually(&what, || {
+        let [ours, reference] = both(|which| {
+            let output = agent.run(which, command, args);
+            (normalised(&stdout(&output)), output.status.code())
+        });
+        let expected = ours.0.iter().any(|line| line.contains(part));
+        (ours == reference && expected)
+            .then_some(())
+            .ok_or_else(|| format!("ours: {ours:#?}\nreference: {reference:#?}"))
+    });
+}
+
+fn queries_agree_on_agents_of(which: Which) {
     if !reference_is_installed() {
         return;
     }
-    let agent = Agent::start(Which::Ours, "alpha", &[]);
-    for (args, words) in [
+    let handler = "-event-handler=query:load=echo 0.42";
+    let [alpha, _beta] = cluster_with(which, &["-profile=local", handler]);
+    let brief = "-timeout=500ms";
+    for (args, part) in [
+        (&[brief, "load", "15m"][..], "Total Responses: 2"),
         (
-            &["query", "load"][..],
-            "Error sending query: queries are not supported yet",
+            &[brief, "-format=json", "load"],
+            "\"beta-long\": \"0.42\\n\"",
         ),
-        (&["keys", "-list"], "encryption keys are not supported yet"),
+        (&[brief, "-no-ack", "load"], "Total Responses: 2"),
         (
-            &["keys", "-install", "x"],
-            "encryption keys are not supported yet",
+            &[brief, "-no-ack", "-format=json", "load"],
+            "\"Acks\": null,",
         ),
+        (&[brief, "-node=beta-long", "load"], "Total Responses: 1"),
+        (
+            &[brief, "-tag=role=w", "-relay-factor=3", "load"],
+            "Total Acks: 1",
+        ),
+        (&[brief, "silent"], "Total Acks: 2"),
+        (&[brief, "_serf_ping"], "Total Acks: 2"),
     ] {
-        let rpc_addr = format!("-rpc-addr={}", agent.rpc_addr);
-        let args: Vec<&str> = [args[0], &rpc_addr]
-            .into_iter()
-            .chain(args[1..].iter().copied())
-            .collect();
-        let output = run(Which::Reference, &args);
-        assert!(stdout(&output).contains(words), "{}", stdout(&output));
-        assert_eq!(output.status.code(), Some(1));
+        eventually_same(&alpha, "query", args, part);
     }
-    // The agent is none the worse for it.
-    assert!(agent.run(Which::Reference, "members", &[]).status.success());
+    for args in [
+        &["-timeout=10ms", "-node=x", "load"][..],
+        &["-timeout=10ms", "-node=x", "-format=json", "load"],
+        &["-timeout=10ms", "-node=x", "-node=y", "-no-ack", "load"],
+        &["-tag=role", "load"],
+        &["-relay-factor=256", "load"],
+        &["-relay-factor", "-1", "load"],
+        &["-format=xml", "load"],
+        &["_serf_conflict"],
+        &["_serf_ping", "x"],
+        &["load", &"y".repeat(2000)],
+    ] {
+        same(&alpha, "query", args);
+    }
+    eventually_same(&alpha, "reachability", &[], "Successfully contacted");
+    same(&alpha, "keys", &["-list"]);
+    same(&alpha, "keys", &["-install=AAAAAAAAAAAAAAAAAAAAAA=="]);
+}
+
+#[test]
+fn queries_agree_on_our_agents() {
+    queries_agree_on_agents_of(Which::Ours);
+}
+
+#[test]
+fn queries_agree_on_reference_agents() {
+    queries_agree_on_agents_of(Which::Reference);
+}
+
+#[test]
+fn an_unreachable_member_is_named_by_both() {
+    if !reference_is_installed() {
+        return;
+    }
+    // With the timing of a wide area it takes a while until it counts as failed.
+    let [alpha, mut beta] = cluster_with(Which::Ours, &["-profile=wan"]);
+    beta.process.kill();
+    let [ours, reference] = both(|which| {
+        let output = alpha.run(which, "reachability", &[]);
+        let text = stdout(&output);
+        let lines: Vec<String> = text.lines().take(4).map(str::to_owned).collect();
+        (lines, output.status.code())
+    });
+    assert_eq!(ours, reference);
+    assert_eq!((ours.0[3].as_str(), ours.1), ("\tbeta-long", Some(1)));
+}
+
+#[test]
+fn both_key_commands_rotate_the_keys_of_both_agents() {
+    if !reference_is_installed() {
+        return;
+    }
+    let key = |byte: &str| byte.repeat(21) + "A==";
+    let key = |n: usize| key(&"ABCD"[n..=n]);
+    for agent_of in Which::BOTH {
+        let args = ["-profile=local", &format!("-encrypt={}", key(0))];
+        let [alpha, _beta] = cluster_with(agent_of, &args);
+        let failed = |which, args: &[&str]| {
+            let output = alpha.run(which, "keys", args);
+            (normalised(&stdout(&output)), output.status.code())
+        };
+        for (n, which) in [(1, Which::Ours), (2, Which::Reference)] {
+            let (old, new) = (key(n - 1), key(n));
+            let steps = [
+                (["-install", &new], "Successfully installed key!"),
+                (["-use", &new], "Successfully changed primary key!"),
+                (["-remove", &old], "Successfully removed key!"),
+            ];
+            for (args, words) in steps {
+                let text = stdout(&alpha.run(which, "keys", &args));
+                assert!(text.contains(words), "{which:?} on {agent_of:?}: {text}");
+            }
+            assert!(same(&alpha, "keys", &["-list"]).ends_with(&format!("{new}  [2/2]\n")));
+            for args in [["-remove", &new], ["-use", &old]] {
+                let both = Which::BOTH.map(|which| failed(which, &args));
+                assert_eq!(both[0], both[1]);
+                assert_eq!((both[0].0.len(), both[0].1), (5, Some(1)), "{both:?}");
+            }
+        }
+        let both = Which::BOTH.map(|which| failed(which, &["-list", "-use", &key(0)]));
+        assert_eq!(both[0], both[1]);
+    }
 }
 
 #[test]
@@ -320,6 +440,7 @@ fn agents_start_and_end_alike() {
     let leave = scratch.write("leave.json", r#"{"leave_on_terminate": true}"#);
     let skip = scratch.write("skip.json", r#"{"skip_leave_on_interrupt": true}"#);
     let tags = scratch.write("tags.json", "{}");
+    let snapshot = scratch.path("snapshot");
     for (args, signal, code) in [
         (
             &["-tag=a=b", "-profile=wan", "-disable-compression"][..],
@@ -345,6 +466,17 @@ fn agents_start_and_end_alike() {
             &["-config-file", &skip, "-rejoin", "-disable-compression"],
             "INT",
             1,
+        ),
+        (
+            &[
+                "-encrypt=AAAAAAAAAAAAAAAAAAAAAA==",
+                "-snapshot",
+                &snapshot,
+                "-rejoin",
+                "-disable-compression",
+            ],
+            "INT",
+            0,
         ),
         (
             &[

@@ -41,7 +41,7 @@ print(client.members(name="al.*", tags={"role": "w.*"}).body[b"Members"][0][b"Na
 print(client.event("deploy", "v1", coalesce=False).head)
 print(client.force_leave("nobody").head)
 stats = client.stats().body
-print(sorted(stats), sorted(set(stats[b"serf"]) - {b"coordinate_resets"}))
+print(sorted(stats), sorted(stats[b"serf"]))
 joined = client.join(["127.0.0.1:1"])
 print(joined.head[b"Error"][:18], joined.body)
 stream = client.stream("user")

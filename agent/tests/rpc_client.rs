@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serf_agent::rpc::client::ClientOptions;
 use serf_agent::rpc::codec::Decode;
-use serf_agent::rpc::protocol::{LogRecord, MemberEventRecord, MembersFilteredRequest};
+use serf_agent::rpc::protocol::{
+    LogRecord, MemberEventRecord, MembersFilteredRequest, QueryEventRecord, QueryRequest,
+};
 use serf_agent::rpc::{Client, ClientError, ConnectError};
 use support::{Agent, Which, fresh_ip, reference_is_installed};
 
@@ -99,6 +101,57 @@ async fn requests_of_several_tasks_get_their_own_answers() {
         assert_eq!(members.unwrap()[0].name, "alpha");
         assert!(stats.unwrap().contains_key("runtime"));
         assert_eq!(nobody.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn queries_are_asked_and_answered_by_number_with_both() {
+    for which in installed() {
+        let agent = Agent::start(which, "alpha", &[]);
+        let (asker, client) = (connect(&agent).await, connect(&agent).await);
+        let mut events = client.stream("query:load").await.unwrap();
+        let request = QueryRequest {
+            request_ack: true,
+            timeout: 60_000_000_000,
+            name: "load".to_owned(),
+            ..QueryRequest::default()
+        };
+        let mut replies = asker.query(&request).await.unwrap();
+        let event = QueryEventRecord::decode(events.next().await.unwrap()).unwrap();
+        assert_eq!(
+            (event.event.as_str(), event.id, event.ltime),
+            ("query", 1, 1)
+        );
+        client.respond(event.id, b"0.42").await.unwrap();
+        let mut records = Vec::new();
+        for _ in 0..2 {
+            let record = replies.next().await.unwrap().unwrap();
+            assert_eq!(record.from, "alpha");
+            records.push((record.kind, record.payload.unwrap_or_default().0));
+        }
+        records.sort();
+        let ack = ("ack".to_owned(), Vec::new());
+        assert_eq!(records, [ack, ("response".to_owned(), b"0.42".to_vec())]);
+        for (id, words) in [
+            (1, "failed to respond to key query: response already sent"),
+            (2, "No pending queries matching ID"),
+        ] {
+            let error = client.respond(id, b"x").await.unwrap_err();
+            assert_eq!(error, ClientError::Server(words.to_owned()), "{which:?}");
+        }
+
+        let request = QueryRequest {
+            timeout: 100_000_000,
+            request_ack: false,
+            ..request
+        };
+        let mut replies = asker.query(&request).await.unwrap();
+        assert_eq!(replies.next().await, None);
+        assert_eq!(replies.next().await, None);
+        let failure = asker.list_keys().await.unwrap_err();
+        assert_eq!(failure.to_string(), "1/1 nodes reported failure");
+        assert_eq!(failure.response.num_err, 1);
+        assert!(asker.coordinate("alpha").await.unwrap().is_some());
     }
 }
 

@@ -236,20 +236,33 @@ fn answers_of_failed_commands_have_the_bodies_that_clients_wait_for() {
     );
     assert_eq!(raw.body::<msg::JoinResponse>().num, 0);
     raw.send("list-keys", 23, None);
-    assert!(raw.header().1.contains("not supported yet"));
-    assert_eq!(raw.body::<msg::KeyResponse>().keys, None);
+    assert_eq!(raw.header(), (23, text("1/1 nodes reported failure")));
+    let response: msg::KeyResponse = raw.body();
+    let reason = "Keyring is empty (encryption not enabled)";
+    assert_eq!(response.messages, [(text("alpha"), text(reason))].into());
+    assert_eq!(response.keys, Some([].into()));
     raw.send("install-key", 24, Some(&msg::KeyRequest { key: text("x") }));
-    assert!(raw.header().1.contains("not supported yet"));
+    assert!(raw.header().1.contains("not standard base64"));
     let _: msg::KeyResponse = raw.body();
-    raw.send("query", 26, Some(&msg::QueryRequest::default()));
-    assert!(raw.header().1.contains("not supported yet"));
+    let mut query = msg::QueryRequest {
+        name: text("_serf_conflict"),
+        ..msg::QueryRequest::default()
+    };
+    let reserved = text("Queries cannot contain the '_serf_' prefix");
+    raw.send("query", 25, Some(&query));
+    assert_eq!(raw.header(), (25, reserved));
+    query.name = text("load");
+    query.filter_nodes = Some(vec![text("")]);
+    raw.send("query", 26, Some(&query));
+    let (seq, error) = raw.header();
+    assert!(seq == 26 && error.contains("name"), "{error}");
     raw.send("respond", 27, Some(&msg::RespondRequest::default()));
     assert_eq!(raw.header(), (27, text("No pending queries matching ID")));
     raw.send(
         "get-coordinate",
         28,
         Some(&msg::CoordinateRequest {
-            node: text("alpha"),
+            node: text("nobody"),
         }),
     );
     assert_eq!(raw.header(), (28, text("")));
@@ -398,4 +411,37 @@ fn hundreds_of_connections_that_say_nothing_or_garbage_do_no_harm() {
     });
     let after = agent.process.resident();
     assert!(after < before + 8 * 1024, "{before} KiB, then {after} KiB");
+}
+
+#[test]
+fn a_query_ends_by_itself_or_when_it_is_stopped_and_gives_its_number_back() {
+    let agent = agent();
+    let mut raw = Raw::greeted(&agent);
+    let query = |millis: i64| msg::QueryRequest {
+        request_ack: true,
+        timeout: millis * 1_000_000,
+        name: text("_serf_ping"),
+        ..msg::QueryRequest::default()
+    };
+    for seq in [7, 7] {
+        // A number is free again once the query is over.
+        raw.send("query", seq, Some(&query(100)));
+        assert_eq!(raw.header(), (seq, text("")));
+        assert_eq!(raw.header(), (seq, text("")));
+        let ack: msg::QueryRecord = raw.body();
+        assert_eq!((ack.kind.as_str(), ack.from.as_str()), ("ack", "alpha"));
+        assert_eq!(raw.header(), (seq, text("")));
+        let done: msg::QueryRecord = raw.body();
+        assert_eq!((done.kind.as_str(), done.from.as_str()), ("done", ""));
+    }
+    raw.send("query", 8, Some(&query(600_000)));
+    assert_eq!(raw.header(), (8, text("")));
+    assert_eq!(raw.header(), (8, text("")));
+    let _ack: msg::QueryRecord = raw.body();
+    raw.send("query", 8, Some(&query(100)));
+    assert_eq!(raw.header(), (8, text("Stream with given sequence exists")));
+    raw.send("stop", 9, Some(&msg::StopRequest { stop: 8 }));
+    assert_eq!(raw.header(), (9, text("")));
+    raw.send("members", 10, None);
+    assert_eq!(raw.header(), (10, text("")));
 }

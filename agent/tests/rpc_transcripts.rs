@@ -80,10 +80,14 @@ fn body_again(command: &str, from_client: bool, value: Value) -> Option<Vec<u8>>
         (c::STOP, true) => again::<msg::StopRequest>(value),
         (c::TAGS, true) => again::<msg::TagsRequest>(value),
         (c::QUERY, true) => again::<msg::QueryRequest>(value),
+        (c::QUERY, false) => again::<msg::QueryRecord>(value),
+        (c::INSTALL_KEY | c::USE_KEY | c::REMOVE_KEY, true) => again::<msg::KeyRequest>(value),
         (c::RESPOND, true) => again::<msg::RespondRequest>(value),
         (c::GET_COORDINATE, true) => again::<msg::CoordinateRequest>(value),
         (c::GET_COORDINATE, false) => again::<msg::CoordinateResponse>(value),
-        (c::LIST_KEYS, false) => again::<msg::KeyResponse>(value),
+        (c::LIST_KEYS | c::INSTALL_KEY | c::USE_KEY | c::REMOVE_KEY, false) => {
+            again::<msg::KeyResponse>(value)
+        }
         (c::STATS, false) => again::<msg::Stats>(value),
         (c::MONITOR, false) => again::<msg::LogRecord>(value),
         (c::STREAM, false) if event(&value).is_some_and(|name| name.starts_with("member-")) => {
@@ -91,6 +95,9 @@ fn body_again(command: &str, from_client: bool, value: Value) -> Option<Vec<u8>>
         }
         (c::STREAM, false) if event(&value).as_deref() == Some("user") => {
             again::<msg::UserEventRecord>(value)
+        }
+        (c::STREAM, false) if event(&value).as_deref() == Some("query") => {
+            again::<msg::QueryEventRecord>(value)
         }
         _ => return None,
     })

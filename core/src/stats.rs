@@ -133,6 +133,8 @@ counters! {
     suspicions_expired,
     /// Accusations against this node that it refuted.
     refutations,
+    /// Deaths declared by others that were refuted already, and told to them so.
+    corrections,
     /// Rounds of gossip that had something to say.
     gossip_rounds,
     /// State exchanges begun by this node.

@@ -51,6 +51,11 @@
 //! ends the process, where the kernel is too old. A node needs none of the memory that an
 //! executor registers for files: with many executors,
 //! [`io_memory`](glommio::LocalExecutorBuilder::io_memory) can be a few pages.
+//!
+//! # Licence
+//!
+//! Among glommio's dependencies, `bitmaps` is under the Mozilla Public License 2.0; all others are
+//! permissive.
 
 #![cfg(target_os = "linux")]
 

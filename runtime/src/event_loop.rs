@@ -221,3 +221,6 @@ fn receive_failed(driver: &mut Driver, error: &io::Error) {
     driver.counters.receive_errors += 1;
     debug!(%error, "receiving a datagram failed");
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,6 +153,13 @@ impl World {
                 Action::Event(event) => {
                     self.trace.add(Entry::Event, now, node, 0);
                     self.trace.event(&event);
+                    if let (true, Event::Query(query)) = (self.answering, &event) {
+                        let (local, name) = (self.local(node), self.name(node).clone());
+                        if let Some(it) = self.hosts[node].running() {
+                            // It is not late, and a name is not too long.
+                            let _ = it.respond(query.key, name.as_bytes(), local);
+                        }
+                    }
                     self.views_changed |= matches!(event, Event::Member(_));
                     self.observe(node, What::Event(&event));
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serf_core::keyring::Keyring;
 use serf_core::{
     Answer, CommandId, Identity, Instant, Node, Outcome, Params, QueryKey, QuerySummary, StreamId,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) state: State,
     /// The node, while it runs, and as it was when it left.
     pub(crate) node: Option<Node>,
+    /// The keys that its next start finds.
+    pub(crate) keyring: Option<Keyring>,
     /// How often it was started; each start has a seed of its own.
     pub(crate) starts: u64,
     pub(crate) alarm: Alarm,
@@ -118,6 +121,7 @@ impl Host {
             params,
             state: State::Down,
             node: None,
+            keyring: None,
             starts: 0,
             alarm: Alarm::default(),
             streams: BTreeMap::new(),

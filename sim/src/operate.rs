@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serf_core::keyring::Keyring;
 use serf_core::{
-    CommandError, CommandId, Identity, Instant, LamportTime, Name, Node, Params, QueryKey,
-    QueryParams, RespondError, Status, Tags,
+    CommandError, CommandId, Identity, Instant, KeyOperation, LamportTime, Name, Node, Params,
+    QueryKey, QueryParams, RespondError, Status, Tags,
 };
 
 use crate::check::What;
@@ -23,6 +24,8 @@ use crate::world::{World, new_home};
 const SET_TAGS: u64 = 8;
 const QUERY: u64 = 12;
 const RESPOND: u64 = 13;
+/// Keys are no fault, but nodes that have none in common do not hear each other.
+const KEYS: u64 = 14;
 
 impl World {
     // Nodes.
@@ -56,11 +59,13 @@ impl World {
         host.seeds.clear();
         let identity = host.identity.clone();
         let params = host.params.clone();
-        host.node = Some(
-            Node::new(identity, params.clone(), seed, host.clock.local(self.now))
-                .expect("the identities of a world are in order")
-                .with_pool(self.profiles.clone()),
-        );
+        let mut node_itself = Node::new(identity, params.clone(), seed, host.clock.local(self.now))
+            .expect("the identities of a world are in order")
+            .with_pool(self.profiles.clone());
+        if let Some(keys) = &host.keyring {
+            node_itself = node_itself.with_keyring(keys.clone());
+        }
+        host.node = Some(node_itself);
         self.note_op(node, 1);
         self.observe(node, What::Started { params: &params });
         self.drain(node, false);
@@ -85,6 +90,7 @@ impl World {
             return;
         };
         let last_word = it.local().incarnation();
+        let keyring = it.keyring().cloned();
         let alive = |member: &serf_core::Member| member.status() == Status::Alive;
         let mut known: Vec<usize> = it
             .members()
@@ -103,22 +109,25 @@ impl World {
         known.truncate(REMEMBERED);
         let host = &mut self.hosts[node];
         host.remembered = known;
+        host.keyring = keyring;
         host.last_word = host.last_word.max(last_word);
     }
 
     /// [`World::start`], after which the node joins through some of those that it knew when it
-    /// crashed, as one that kept a snapshot does; it asks again until somebody answers.
+    /// crashed, as one that kept a snapshot does, or node 0 if it knew nobody; it asks again until
+    /// somebody answers.
     pub fn restore(&mut self, node: usize) {
         if !matches!(self.state(node), State::Down | State::Left) {
             return;
         }
         self.start(node);
-        let seeds = std::mem::take(&mut self.hosts[node].remembered);
-        if !seeds.is_empty() {
-            self.network.faults.restores += 1;
-            let retry = true;
-            self.apply(Op::Join { node, seeds, retry });
+        let mut seeds = std::mem::take(&mut self.hosts[node].remembered);
+        self.network.faults.restores += u64::from(!seeds.is_empty());
+        if seeds.is_empty() && self.len() > 1 {
+            seeds = vec![usize::from(node == 0)];
         }
+        let retry = true;
+        self.apply(Op::Join { node, seeds, retry });
     }
 
     /// Gives a node that is down another address; nobody is at the old one any more.
@@ -252,6 +261,36 @@ impl World {
         self.trace.add(Entry::Op, self.now.as_nanos(), node, 11);
         self.drain(node, false);
         Ok(ltime)
+    }
+
+    /// Gives a node other keys: one that runs at once, any other from its next start on. A node
+    /// keeps the keys that it has when it crashes.
+    pub fn set_keyring(&mut self, node: usize, keys: Keyring) {
+        let now = self.local(node);
+        self.hosts[node].keyring = Some(keys.clone());
+        if let Some(running) = self.hosts[node].running() {
+            running.set_keyring(keys, now);
+            self.note_op(node, KEYS);
+            self.drain(node, false);
+        }
+    }
+
+    /// Has a node see to it that all do something with a key.
+    ///
+    /// # Errors
+    /// Those of [`Node::key_operation`], and [`CommandError::NotRunning`] if the node does not
+    /// run.
+    pub fn key_operation(
+        &mut self,
+        node: usize,
+        operation: &KeyOperation,
+    ) -> Result<CommandId, CommandError> {
+        self.command(node, KEYS, |it, now| it.key_operation(operation, now))
+    }
+
+    /// Lets every node answer each query with its own name from now on.
+    pub fn answer_queries(&mut self) {
+        self.answering = true;
     }
 
     /// Has a node ask all, or some; see [`World::answers`].

@@ -56,6 +56,8 @@ pub struct World {
     pub(crate) failure: Option<Failure>,
     /// Whether anything has changed since views were last compared.
     pub(crate) views_changed: bool,
+    /// Whether every node answers each query with its name.
+    pub(crate) answering: bool,
     /// Bytes of a stream that are handed to a node at once.
     pub(crate) stream_chunk: usize,
     /// Nodes by addresses that are not those they were added with.
@@ -101,6 +103,7 @@ impl World {
             clusters: Clusters::default(),
             failure: None,
             views_changed: true,
+            answering: false,
             stream_chunk,
             homes: HashMap::with_hasher(FixedState::with_seed(0)),
             network_disturbed: Instant::ZERO,

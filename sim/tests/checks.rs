@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serf_core::{Event, MemberEvent, MemberEventKind, Params};
+use serf_core::{Config, Event, MemberEvent, MemberEventKind, Params};
 use serf_sim::check::{
     Agreement, Check, Delivery, FalseFailures, Incarnations, Observation, Returns, Traffic, What,
 };
@@ -131,8 +131,16 @@ fn events_have_to_reach_all_in_time() -> Result<(), Failure> {
 
 #[test]
 fn disagreement_past_the_bound_is_wrong() -> Result<(), Failure> {
-    let mut world = joined(World::builder(4).check(Agreement::within(SECOND)))?;
-    world.run_for(30 * SECOND)?;
+    // Suspicions that take ten minutes: until then the dead is held as alive.
+    let config = Config {
+        suspicion_mult: 600,
+        suspicion_max_mult: 1,
+        ..Config::lan()
+    };
+    let params = Params::new(config).expect("within bounds");
+    let builder = World::builder(4).params(params);
+    let mut world = joined(builder.check(Agreement::within(30 * SECOND)))?;
+    world.run_for(60 * SECOND)?;
     world.crash(7);
     assert_eq!(
         expected(world.run_for(60 * SECOND)),

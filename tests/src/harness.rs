@@ -13,6 +13,11 @@ pub trait Runtime {
     /// Runs a test to its end.
     fn run(test: impl Future<Output = ()>);
 
+    /// Starts a node; the adapter's `bind_with_events`.
+    fn bind_with_events(
+        options: Options,
+    ) -> impl Future<Output = Result<(Handle, Events), BindError>>;
+
     /// Starts a node; the adapter's `bind`.
     fn bind(options: Options) -> impl Future<Output = Result<Handle, BindError>>;
 

@@ -9,6 +9,7 @@
 
 pub mod conformance;
 mod harness;
+pub mod layer;
 mod populous;
 mod proxy;
 pub mod runtimes;

@@ -82,6 +82,7 @@ impl Pipeline {
                 AgentEvent::Member { kind, members }
             }),
             Event::User(event) => self.users.push(event, now).map(AgentEvent::User),
+            Event::Query(query) => Some(AgentEvent::Query(query)),
             _ => None,
         };
         at_once.into_iter().collect()
@@ -135,6 +136,13 @@ fn count(agent: &Agent, event: &Event) {
                 .telemetry
                 .count_one_of("serf.events.by_name", "name", name);
         }
+        Event::Query(query) => {
+            // The node itself counts all of them.
+            let name = &query.name;
+            agent
+                .telemetry
+                .count_one_of("serf.queries.by_name", "name", name);
+        }
         _ => {}
     }
 }
@@ -183,6 +191,50 @@ fn log(event: &Event) {
             target: "memberlist",
             "{} answers over TCP but not over UDP: datagrams may be filtered on the way",
             member.name()
+        ),
+        Event::Undecryptable { from, all: true } => tracing::error!(
+            target: "memberlist",
+            "Nothing that others send can be decrypted, such as what comes from {from}: this node \
+             needs a key that they have (see encrypt_key, keyring_file and `serf keys -list` there)"
+        ),
+        Event::Undecryptable { from, all: false } => tracing::warn!(
+            target: "memberlist",
+            "No key decrypts what came from {from}: it has another key, or none"
+        ),
+        Event::Decrypting => {
+            tracing::info!(target: "memberlist", "What others send can be decrypted again");
+        }
+        Event::KeyringChanged => tracing::info!(target: "serf", "The keys of this node changed"),
+        Event::Declined { peer, reason } => tracing::error!(
+            target: "memberlist",
+            "{peer} refuses to exchange state with this node: {reason}"
+        ),
+        Event::NameVote {
+            rival,
+            for_me,
+            for_rival,
+            lost: false,
+        } => tracing::warn!(
+            target: "serf",
+            "Keeping the name that {rival} claims, too: {for_me} members know this node by it, \
+             {for_rival} the other one; give one of the two another name"
+        ),
+        Event::NameVote {
+            rival,
+            for_me,
+            for_rival,
+            lost: true,
+        } => tracing::error!(
+            target: "serf",
+            "Lost the vote about the name of this node: {for_rival} members know {rival} by it, \
+             {for_me} this one; giving way"
+        ),
+        Event::Query(query) => tracing::debug!(
+            target: "serf",
+            "Query: {} at {} from {}",
+            query.name,
+            query.key.ltime,
+            query.source
         ),
         Event::HealthChanged { score } => {
             tracing::debug!(target: "memberlist", "Health score is now {score}");

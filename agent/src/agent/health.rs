@@ -70,21 +70,45 @@ impl Signs {
 
     /// The health of a node with these numbers.
     pub(crate) fn judge(&self, stats: &Stats, leaving: bool) -> Health {
-        // What concerns keys joins this list with encryption.
-        judge(
-            stats.alive,
-            stats.failed,
-            stats.health_score,
-            self.unreached(),
+        judge(&State {
+            alive: stats.alive,
+            failed: stats.failed,
+            score: stats.health_score,
+            unreached: self.unreached(),
+            cannot_decrypt: stats.cannot_decrypt,
             leaving,
-        )
+        })
     }
 }
 
-fn judge(alive: usize, failed: usize, score: u8, unreached: usize, leaving: bool) -> Health {
+/// What health depends on.
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    alive: usize,
+    failed: usize,
+    score: u8,
+    unreached: usize,
+    cannot_decrypt: bool,
+    leaving: bool,
+}
+
+fn judge(state: &State) -> Health {
+    let &State {
+        alive,
+        failed,
+        score,
+        unreached,
+        cannot_decrypt,
+        leaving,
+    } = state;
     let mut reasons = Vec::new();
     if leaving {
         reasons.push("leaving: the node is on its way out".to_owned());
+    }
+    if cannot_decrypt {
+        let text = "cannot-decrypt: others send what no key of this node decrypts; \
+                    give it a key that they have";
+        reasons.push(text.to_owned());
     }
     if alive <= 1 {
         reasons.push("alone: no other member takes part".to_owned());
@@ -117,13 +141,38 @@ mod tests {
 
     #[test]
     fn a_node_with_company_is_ready_and_otherwise_the_reasons_are_named() {
-        assert!(judge(2, 5, 0, 0, false).is_ready());
-        for (health, reason) in [
-            (judge(1, 0, 0, 0, false), "alone"),
-            (judge(2, 0, 0, 1, false), "udp-one-way"),
-            (judge(2, 0, 4, 0, false), "slow"),
-            (judge(2, 0, 0, 0, true), "leaving"),
+        let well = State {
+            alive: 2,
+            failed: 5,
+            ..State::default()
+        };
+        assert!(judge(&well).is_ready());
+        for (state, reason) in [
+            (State { alive: 1, ..well }, "alone"),
+            (
+                State {
+                    unreached: 1,
+                    ..well
+                },
+                "udp-one-way",
+            ),
+            (State { score: 4, ..well }, "slow"),
+            (
+                State {
+                    cannot_decrypt: true,
+                    ..well
+                },
+                "cannot-decrypt",
+            ),
+            (
+                State {
+                    leaving: true,
+                    ..well
+                },
+                "leaving",
+            ),
         ] {
+            let health = judge(&state);
             assert_eq!(health.status, "degraded");
             assert_eq!(health.reasons.len(), 1);
             assert!(health.reasons[0].starts_with(reason), "{health:?}");

@@ -5,13 +5,15 @@ mod health;
 mod join;
 mod run;
 mod signals;
+mod snapshot;
 mod source;
 mod story;
 mod supervisor;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serf_core::{Event, Tags};
 use serf_tokio::files::save_tags;
@@ -49,6 +51,7 @@ pub(crate) struct Agent {
     tags_file: Option<PathBuf>,
     leaving: AtomicBool,
     dismissed: Notify,
+    rival: OnceLock<SocketAddr>,
 }
 
 impl Agent {
@@ -72,6 +75,7 @@ impl Agent {
             tags_file,
             leaving: AtomicBool::new(false),
             dismissed: Notify::new(),
+            rival: OnceLock::new(),
         }
     }
 
@@ -116,12 +120,21 @@ impl Agent {
         if let Some(path) = &self.tags_file {
             save_tags(path, &tags).map_err(|error| error.to_string())?;
         }
-        let set = self.handle.set_tags(tags).await;
-        set.map(drop).map_err(|error| error.to_string())
+        let set = self.handle.set_tags(tags.clone()).await;
+        set.map_err(|error| error.to_string())?;
+        self.handlers.set_tags(tags);
+        Ok(())
     }
 
     /// Takes note of an event for those who ask later.
     fn note(&self, event: &Event) {
+        if let Event::NameVote {
+            rival, lost: true, ..
+        } = event
+        {
+            // Only the first counts: the node stops.
+            let _ = self.rival.set(*rival);
+        }
         self.stories.note(self.handle.name(), event);
         self.signs.note(event);
     }
@@ -153,6 +166,11 @@ impl Agent {
     /// Waits until the agent is to end because of a leave that somebody asked for.
     async fn dismissal(&self) {
         self.dismissed.notified().await;
+    }
+
+    /// The other node to which this one has lost its name.
+    fn rival(&self) -> Option<SocketAddr> {
+        self.rival.get().copied()
     }
 
     /// Waits until the node stops although nobody asked it to leave.

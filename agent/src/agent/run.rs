@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serf_tokio::Options;
+use serf_tokio::files::load_keyring;
+use serf_tokio::{Keyring, Options};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::signals::{Caught, Signals};
 use super::source::{Source, host_name};
-use super::{Agent, EVENTS_KEPT, events, join, supervisor};
+use super::{Agent, EVENTS_KEPT, events, join, snapshot, supervisor};
 use crate::config::{Settings, interfaces};
 use crate::handler::Handlers;
 use crate::log::{Format, Log};
@@ -20,6 +22,9 @@ use crate::{discovery, http};
 
 /// How long a leave may take that a signal asked for.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long the handlers may take for what happened last, when all else has ended.
+const HANDLERS_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs an agent until it leaves, is told to end, or cannot start.
 pub(crate) async fn run(source: Source) -> ExitCode {
@@ -34,6 +39,10 @@ pub(crate) async fn run(source: Source) -> ExitCode {
 
 struct Started {
     agent: Arc<Agent>,
+    /// Ends when all events of the node have been passed on.
+    events: JoinHandle<()>,
+    /// Ends when all handlers have run.
+    handlers: JoinHandle<()>,
     console: Console,
     settings: Settings,
     signals: Signals,
@@ -64,6 +73,15 @@ async fn start(source: &Source) -> Result<Started, String> {
     if let Some(advertise) = &settings.advertise {
         options = options.advertise(resolve(advertise).await?);
     }
+    options.keyring = read_keyring(&settings)?;
+    options.keyring_file = settings.keyring_file.clone();
+    options.snapshot = settings.snapshot.clone();
+    options.rejoin_after_leave = settings.rejoin_after_leave;
+    options.label = settings.label.clone();
+    if let (Some(path), Some(keys)) = (&settings.keyring_file, &options.keyring) {
+        let (count, path) = (keys.keys().len(), path.display());
+        tracing::info!(target: "agent", "Restored keyring with {count} keys from {path}");
+    }
     if let Some(path) = &settings.tags_file {
         let (count, path) = (settings.tags.len(), path.display());
         if count > 0 {
@@ -71,16 +89,18 @@ async fn start(source: &Source) -> Result<Started, String> {
         }
     }
     tracing::info!(target: "agent", "Serf agent starting");
-    let handle = serf_tokio::bind(options)
+    let (handle, node_events) = serf_tokio::bind_with_events(options)
         .await
         .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
-    let node_events = handle.events();
-    let handlers = Handlers::new(settings.event_handlers.clone());
+    let handlers = Handlers::new(settings.event_handlers.clone(), settings.tags.clone());
     let (token, tags_file) = (settings.rpc_auth.clone(), settings.tags_file.clone());
     let agent = Arc::new(Agent::new(handle, log, handlers, token, tags_file));
-    tokio::spawn(events::follow(Arc::clone(&agent), node_events));
+    let events = tokio::spawn(events::follow(Arc::clone(&agent), node_events));
+    if settings.snapshot.is_some() {
+        tokio::spawn(snapshot::watch(Arc::clone(&agent)));
+    }
     let running = Arc::clone(&agent);
-    tokio::spawn(async move {
+    let handlers = tokio::spawn(async move {
         running
             .handlers
             .run(&running.telemetry, running.handle.clone())
@@ -134,6 +154,8 @@ async fn start(source: &Source) -> Result<Started, String> {
     supervisor::ready();
     Ok(Started {
         agent,
+        events,
+        handlers,
         console,
         settings,
         signals,
@@ -160,8 +182,7 @@ impl Started {
                 caught = self.signals.next() => caught,
                 () = &mut retries => return self.end(ExitCode::FAILURE).await,
                 () = agent.dismissal() => return self.end(ExitCode::SUCCESS).await,
-                // It lost its name to another node, or its runtime ended.
-                () = agent.stopped_by_itself() => return self.end(ExitCode::SUCCESS).await,
+                () = agent.stopped_by_itself() => return self.give_up().await,
             };
             self.console
                 .status(&format!("Caught signal: {}", caught.name()));
@@ -201,11 +222,29 @@ impl Started {
         }
     }
 
-    async fn end(&self, code: ExitCode) -> ExitCode {
+    async fn end(&mut self, code: ExitCode) -> ExitCode {
         supervisor::stopping();
         tracing::info!(target: "agent", "requesting serf shutdown");
         self.agent.handle.shutdown().await;
+        // The last events are those of the end itself: they are logged, and handled.
+        let _ = (&mut self.events).await;
+        self.agent.handlers.close();
+        let _ = tokio::time::timeout(HANDLERS_LIMIT, &mut self.handlers).await;
         tracing::info!(target: "agent", "shutdown complete");
+        code
+    }
+
+    /// The node has stopped although nobody asked it to.
+    async fn give_up(&mut self) -> ExitCode {
+        let code = self.end(ExitCode::FAILURE).await;
+        let name = &self.settings.node_name;
+        match self.agent.rival() {
+            Some(rival) => self.console.status(&format!(
+                "The node at {rival} has the name '{name}', too, and most members know that one \
+                 by it: give this node another name (-node), or stop the other one"
+            )),
+            None => self.console.status("The node has stopped"),
+        }
         code
     }
 
@@ -236,6 +275,16 @@ impl Started {
                 tracing::error!(target: "agent", "Failed to update tags: {error}");
             }
         });
+    }
+}
+
+/// The keys to begin with, from wherever they are kept.
+pub(super) fn read_keyring(settings: &Settings) -> Result<Option<Keyring>, String> {
+    match &settings.keyring_file {
+        None => Ok(settings.keyring.clone()),
+        Some(path) => load_keyring(path)
+            .map(Some)
+            .map_err(|error| format!("Failed to setup the Serf agent: {error}")),
     }
 }
 
@@ -291,8 +340,9 @@ impl Console {
             self.info(&format!("Advertise addr: '{advertised}'"));
         }
         detail("RPC addr", &format!("'{rpc_addr}'"));
-        detail("Encrypted", "false");
-        detail("Snapshot", "false");
+        let encrypted = settings.keyring.is_some() || settings.keyring_file.is_some();
+        detail("Encrypted", &encrypted.to_string());
+        detail("Snapshot", &settings.snapshot.is_some().to_string());
         detail("Profile", &settings.profile);
         detail("Message Compression Enabled", "false");
         if let Some(discover) = &settings.discover {

@@ -42,6 +42,7 @@ impl Source {
         if settings.interface.is_some() {
             super::run::bind_addr(&settings)?;
         }
+        super::run::read_keyring(&settings)?;
         Ok(Checked {
             effective: self.merge()?.effective(&host_name()),
             warnings: settings.warnings,

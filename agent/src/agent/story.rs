@@ -84,6 +84,34 @@ fn tell(local: &Name, event: &Event) -> Option<(Name, &'static str, String)> {
             );
             (holder.name().clone(), "name-conflict", cause)
         }
+        Event::NameVote {
+            rival,
+            for_me,
+            for_rival,
+            lost,
+        } => {
+            let end = if *lost {
+                "this node gives way"
+            } else {
+                "it stays"
+            };
+            let cause = format!(
+                "{for_me} members know it by its address, {for_rival} know {rival} by its name: {end}"
+            );
+            (local.clone(), "name-vote", cause)
+        }
+        Event::Undecryptable { from, all: true } => {
+            let cause = format!("no key decrypts what {from} and others send");
+            (local.clone(), "cannot-decrypt", cause)
+        }
+        Event::Decrypting => {
+            let cause = "something could be decrypted again".to_owned();
+            (local.clone(), "decrypting", cause)
+        }
+        Event::KeyringChanged => {
+            let cause = "a key operation changed the keys of this node".to_owned();
+            (local.clone(), "keyring-changed", cause)
+        }
         Event::DatagramsLost { member } => {
             let cause = "it answered over a stream, not to datagrams: they may be filtered";
             (member.name().clone(), "datagrams-lost", cause.to_owned())

@@ -90,6 +90,23 @@ pub(super) struct Agent {
     /// Do not discover over IPv6
     #[arg(long)]
     mdns_disable_ipv6: bool,
+    /// Key to encrypt gossip with, in base64: 16, 24 or 32 bytes (see `serf keygen`)
+    #[arg(long, value_name = "KEY")]
+    encrypt: Option<String>,
+    /// File with the keys to encrypt gossip with, kept up to date when `serf keys` changes them;
+    /// excludes -encrypt
+    #[arg(long, value_name = "FILE")]
+    keyring_file: Option<String>,
+    /// File in which the node remembers the others and what it has seen, to find back after a
+    /// restart
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<String>,
+    /// Find back with -snapshot also after a leave
+    #[arg(long)]
+    rejoin: bool,
+    /// Label of the cluster; members with another one are not heard [default: none]
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
     /// File in which tags are kept that are changed while the agent runs; excludes -tag
     #[arg(long, value_name = "FILE")]
     tags_file: Option<String>,
@@ -99,24 +116,9 @@ pub(super) struct Agent {
     /// Only check the configuration and print all of it as JSON, defaults included
     #[arg(long)]
     check_config: bool,
-    #[command(flatten)]
-    later: Later,
     /// Ignored
     #[arg(hide = true)]
     rest: Vec<String>,
-}
-
-/// Flags whose features do not exist yet: known, so that the error can say so.
-#[derive(Debug, clap::Args)]
-struct Later {
-    #[arg(long, hide = true)]
-    encrypt: Option<String>,
-    #[arg(long, hide = true)]
-    keyring_file: Option<String>,
-    #[arg(long, hide = true)]
-    rejoin: bool,
-    #[arg(long, hide = true)]
-    snapshot: Option<String>,
 }
 
 impl Run for Agent {
@@ -139,8 +141,8 @@ impl Run for Agent {
             interface: self.iface.unwrap_or_default(),
             advertise: self.advertise.unwrap_or_default(),
             discover: self.discover.unwrap_or_default(),
-            encrypt_key: self.later.encrypt.unwrap_or_default(),
-            keyring_file: self.later.keyring_file.unwrap_or_default(),
+            encrypt_key: self.encrypt.unwrap_or_default(),
+            keyring_file: self.keyring_file.unwrap_or_default(),
             log_level: self.log_level.unwrap_or_default(),
             profile: self.profile.unwrap_or_default(),
             protocol: self.protocol.unwrap_or_default(),
@@ -148,13 +150,14 @@ impl Run for Agent {
             event_handlers: self.event_handler,
             start_join: self.join,
             replay_on_join: self.replay,
-            snapshot_path: self.later.snapshot.unwrap_or_default(),
+            snapshot_path: self.snapshot.unwrap_or_default(),
             enable_syslog: self.syslog,
             retry_join: self.retry_join,
             retry_max_attempts: self.retry_max.unwrap_or_default(),
             retry_interval: self.retry_interval.unwrap_or_default(),
-            rejoin_after_leave: self.later.rejoin,
+            rejoin_after_leave: self.rejoin,
             broadcast_timeout: self.broadcast_timeout.unwrap_or_default(),
+            label: self.label.unwrap_or_default(),
             http_addr: self.http_addr.unwrap_or_default(),
             log_format: self.log_format.unwrap_or_default(),
             ..RawConfig::default()

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use serf_core::keyring::Key;
 
 use super::output::say;
 use super::{Failure, Run};
@@ -21,9 +20,10 @@ impl Run for Keygen {
     const IGNORES_ARGUMENTS: bool = true;
 
     async fn run(self) -> Result<ExitCode, Failure> {
-        let mut key = [0; 32];
+        let mut key = [0; Key::MAX_LEN];
         getrandom::fill(&mut key).map_err(|error| format!("Error reading random data: {error}"))?;
-        say(BASE64_STANDARD.encode(key));
+        let key = Key::new(&key).map_err(|error| error.to_string())?;
+        say(key.to_base64().as_str());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,10 +7,13 @@ mod force_leave;
 mod info;
 mod join;
 mod keygen;
+mod keys;
 mod leave;
 mod members;
 mod monitor;
 mod output;
+mod query;
+mod reachability;
 mod remote;
 mod rtt;
 mod tags;
@@ -74,11 +77,17 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<info::Info>("info", "Shows numbers about a running agent"),
     Entry::of::<join::Join>("join", "Makes a running agent join a cluster"),
     Entry::of::<keygen::Keygen>("keygen", "Makes a new encryption key"),
+    Entry::of::<keys::Keys>("keys", "Changes the encryption keys of the cluster"),
     Entry::of::<leave::Leave>("leave", "Makes a running agent leave its cluster and end"),
     Entry::of::<members::Members>("members", "Lists the members of the cluster"),
     Entry::of::<monitor::Monitor>(
         "monitor",
         "Follows the log and the events of a running agent",
+    ),
+    Entry::of::<query::Query>("query", "Asks the members of the cluster something"),
+    Entry::of::<reachability::Reachability>(
+        "reachability",
+        "Compares who answers with who counts as alive",
     ),
     Entry::of::<rtt::Rtt>("rtt", "Estimates the round-trip time between two members"),
     Entry::of::<tags::Tags>("tags", "Changes the tags of a running agent"),

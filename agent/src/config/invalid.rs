@@ -1,13 +1,12 @@
 //! What can be wrong with a configuration.
 
+use serf_core::keyring::KeyringError;
+
 use crate::handler::InvalidScript;
 
 /// A configuration that makes no sense. The text says what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConfig {
-    /// A feature that does not exist yet.
-    #[error("'{0}' is not supported yet")]
-    NotSupportedYet(&'static str),
     /// Two settings that exclude each other, in words that operators know.
     #[error("Failed to setup the Serf agent: {0}")]
     Conflict(&'static str),
@@ -52,7 +51,10 @@ pub enum InvalidConfig {
     },
     /// No key.
     #[error("Invalid encryption key: {0} (accepted are 16, 24 or 32 bytes in base64)")]
-    EncryptionKey(String),
+    EncryptionKey(#[from] KeyringError),
+    /// No label.
+    #[error("Invalid label: it has {0} bytes (accepted are up to 255)")]
+    Label(usize),
     /// A cluster name that mDNS cannot carry.
     #[error("Invalid discover: '{0}' (accepted are names of 1 to 25 bytes without dots)")]
     Discover(String),

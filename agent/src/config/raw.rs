@@ -151,12 +151,14 @@ config! {
         user_event_size_limit: i64,
         /// Longest wait for a message to have been spread.
         broadcast_timeout: GoDuration,
-        /// Without effect, as in the reference system.
+        /// Keep no network coordinates. In the reference system this has no effect.
         disable_coordinates: bool,
         /// Without effect, as in the reference system.
         validate_node_names: bool,
         /// Details of mDNS.
         mdns: Mdns,
+        /// Label of the cluster; whoever has another one is not heard. Ours.
+        label: String,
         /// Address for metrics and health over HTTP. Ours: the reference system has no such key.
         http_addr: String,
         /// How log lines are printed: text or json. Ours, too.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use serf_core::keyring::{Key, Keyring};
+use serf_core::wire::label::Label;
 use serf_core::{Config, Tags, Versions};
 
 use super::address::{Interface, on_interface, with_port};
@@ -13,15 +13,8 @@ use crate::handler::EventScript;
 use crate::log::{Format, Level, UnknownLevel};
 use crate::syslog::Facility;
 
-/// Keys whose features do not exist yet. Taking them in silence would be worse than refusing.
-const NOT_SUPPORTED_YET: &[&str] = &["encrypt_key", "keyring_file", "snapshot_path"];
-
 /// Keys that can be set and change nothing.
-const WITHOUT_EFFECT: &[&str] = &[
-    "enable_compression",
-    "disable_coordinates",
-    "validate_node_names",
-];
+const WITHOUT_EFFECT: &[&str] = &["enable_compression", "validate_node_names"];
 
 /// The shortest broadcast timeout and retry interval.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
@@ -63,6 +56,16 @@ pub struct Settings {
     pub statsd_addr: Option<String>,
     /// Where to send metrics as statsite takes them.
     pub statsite_addr: Option<String>,
+    /// The key to encrypt gossip with, which is not kept anywhere else.
+    pub keyring: Option<Keyring>,
+    /// Where the keys are kept to encrypt gossip with. Never together with `keyring`.
+    pub keyring_file: Option<PathBuf>,
+    /// Where it is kept what a restart needs.
+    pub snapshot: Option<PathBuf>,
+    /// Find back into the cluster also after a leave.
+    pub rejoin_after_leave: bool,
+    /// The label of the cluster.
+    pub label: Label,
     /// Where tags are kept that are set while the agent runs.
     pub tags_file: Option<PathBuf>,
     /// The network interface to bind to: see [`Settings::bind_on`].
@@ -118,7 +121,7 @@ impl Settings {
     pub fn new(raw: RawConfig, host_name: &str) -> Result<Self, InvalidConfig> {
         let mut warnings = Vec::new();
         exclude_each_other(&raw)?;
-        wait_for_features(&raw, &mut warnings)?;
+        warn(&raw, &mut warnings);
         let discover = discover(&raw, &mut warnings)?;
         let raw = raw.with_defaults(host_name);
         let newest = Versions::CURRENT.delegate_cur;
@@ -166,8 +169,16 @@ impl Settings {
         protocol.reconnect_timeout = raw.reconnect_timeout.0;
         protocol.tombstone_timeout = raw.tombstone_timeout.0;
         protocol.user_event_size_limit = size("user_event_size_limit", raw.user_event_size_limit)?;
-        size("query_size_limit", raw.query_size_limit)?;
-        size("query_response_size_limit", raw.query_response_size_limit)?;
+        protocol.query_size_limit = size("query_size_limit", raw.query_size_limit)?;
+        protocol.query_response_size_limit =
+            size("query_response_size_limit", raw.query_response_size_limit)?;
+        protocol.coordinates = !raw.disable_coordinates;
+        protocol.resolve_conflicts = !raw.disable_name_resolution;
+        let keyring = match raw.encrypt_key.as_str() {
+            "" => None,
+            text => Some(Keyring::new(Key::from_base64(text)?)),
+        };
+        let label = Label::new(&raw.label).map_err(|_| InvalidConfig::Label(raw.label.len()))?;
         let mut event_handlers = Vec::new();
         for handler in &raw.event_handlers {
             event_handlers.extend(EventScript::parse(handler)?);
@@ -201,6 +212,11 @@ impl Settings {
             syslog: raw.enable_syslog.then_some(facility),
             statsd_addr: given(raw.statsd_addr),
             statsite_addr: given(raw.statsite_addr),
+            keyring,
+            keyring_file: given(raw.keyring_file).map(PathBuf::from),
+            snapshot: given(raw.snapshot_path).map(PathBuf::from),
+            rejoin_after_leave: raw.rejoin_after_leave,
+            label,
             tags_file: given(raw.tags_file).map(PathBuf::from),
             interface: given(raw.interface),
             discover,
@@ -246,41 +262,16 @@ fn exclude_each_other(raw: &RawConfig) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// Checks and refuses, or warns of, what the agent takes but cannot do.
-fn wait_for_features(raw: &RawConfig, warnings: &mut Vec<String>) -> Result<(), InvalidConfig> {
-    if !raw.encrypt_key.is_empty() {
-        let key = BASE64.decode(&raw.encrypt_key);
-        let invalid = |reason: String| Err(InvalidConfig::EncryptionKey(reason));
-        match key {
-            Err(error) => invalid(error.to_string())?,
-            Ok(key) if ![16, 24, 32].contains(&key.len()) => {
-                invalid(format!("it has {} bytes", key.len()))?;
-            }
-            Ok(_) => {}
-        }
-    }
+/// Warns of what can be set and changes nothing.
+fn warn(raw: &RawConfig, warnings: &mut Vec<String>) {
     let set = raw.set_keys();
-    if let Some(key) = NOT_SUPPORTED_YET.iter().find(|key| set.contains(key)) {
-        return Err(InvalidConfig::NotSupportedYet(key));
-    }
     if raw.rejoin_after_leave && raw.snapshot_path.is_empty() {
         let text = "Warning: 'RejoinAfterLeave' enabled without snapshot file";
         warnings.push(text.to_owned());
     }
-    for (key, value) in [
-        ("query_size_limit", raw.query_size_limit),
-        ("query_response_size_limit", raw.query_response_size_limit),
-    ] {
-        if ![0, 1024].contains(&value) {
-            warnings.push(format!(
-                "Warning: '{key}' has no effect yet: queries are not supported yet"
-            ));
-        }
-    }
     for key in WITHOUT_EFFECT.iter().filter(|key| set.contains(key)) {
         warnings.push(format!("Warning: '{key}' has no effect"));
     }
-    Ok(())
 }
 
 fn discover(
@@ -346,19 +337,31 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_yet_is_refused_and_what_does_nothing_is_warned_of() {
-        let key = r#""encrypt_key": "AAAAAAAAAAAAAAAAAAAAAA==""#;
-        for text in [r#"{"snapshot_path": "/x"}"#, r#"{"keyring_file": "/x"}"#] {
-            let key = text.split('"').nth(1).unwrap();
-            let expected = format!("'{key}' is not supported yet");
-            assert_eq!(settings(text).unwrap_err(), expected);
-        }
-        let error = settings(&format!("{{{key}}}")).unwrap_err();
-        assert_eq!(error, "'encrypt_key' is not supported yet");
+    fn settings_of_the_serf_layer_reach_the_protocol() {
+        let all = settings(
+            r#"{"encrypt_key": "AAAAAAAAAAAAAAAAAAAAAA==", "snapshot_path": "/s",
+                "rejoin_after_leave": true, "disable_coordinates": true,
+                "disable_name_resolution": true, "query_size_limit": 100,
+                "query_response_size_limit": 200, "label": "test"}"#,
+        )
+        .unwrap();
+        assert_eq!(all.keyring.unwrap().primary().as_bytes(), [0; 16]);
+        assert!(all.warnings.is_empty() && all.rejoin_after_leave);
+        assert_eq!(all.snapshot, Some(PathBuf::from("/s")));
+        let protocol = all.protocol;
+        assert!(!protocol.coordinates && !protocol.resolve_conflicts);
+        assert_eq!(protocol.query_size_limit, 100);
+        assert_eq!(protocol.query_response_size_limit, 200);
+        assert_eq!(all.label.as_bytes(), b"test");
+        let file = settings(r#"{"keyring_file": "/k"}"#).unwrap();
+        assert_eq!((file.keyring, file.keyring_file), (None, Some("/k".into())));
+    }
+
+    #[test]
+    fn what_does_nothing_is_warned_of() {
         for (text, word) in [
             (r#"{"rejoin_after_leave": true}"#, "RejoinAfterLeave"),
-            (r#"{"query_size_limit": 1}"#, "query_size_limit"),
-            (r#"{"disable_coordinates": true}"#, "disable_coordinates"),
+            (r#"{"enable_compression": true}"#, "enable_compression"),
             (r#"{"mdns": {"interface": "lo"}}"#, "mdns"),
         ] {
             let warnings = settings(text).unwrap().warnings;
@@ -417,7 +420,9 @@ mod tests {
         assert!(error(r#"{"reconnect_timeout": "721h"}"#).contains("reconnect_timeout: 721h"));
         assert!(error(r#"{"log_format": "xml"}"#).contains("text and json"));
         assert!(error(r#"{"syslog_facility": "x"}"#).contains("LOCAL7"));
-        assert!(error(r#"{"encrypt_key": "AAAA"}"#).contains("it has 3 bytes"));
+        assert!(
+            error(r#"{"encrypt_key": "AAAA"}"#).contains("key size must be 16, 24 or 32 bytes")
+        );
         assert!(error(r#"{"discover": "a.b"}"#).contains("'a.b'"));
         assert!(settings(r#"{"protocol": -1}"#).is_ok());
     }

@@ -13,7 +13,7 @@ pub(crate) enum EventFilter {
     Member(MemberEventKind),
     /// Of this name; of any if it is empty.
     User(String),
-    /// As for user events. There are no queries yet.
+    /// As for user events.
     Query(String),
 }
 
@@ -54,6 +54,9 @@ impl EventFilter {
             (Self::All, _) => true,
             (Self::Member(wanted), AgentEvent::Member { kind, .. }) => wanted == kind,
             (Self::User(name), AgentEvent::User(event)) => name.is_empty() || **name == *event.name,
+            (Self::Query(name), AgentEvent::Query(query)) => {
+                name.is_empty() || **name == *query.name
+            }
             (Self::Member(_) | Self::User(_) | Self::Query(_), _) => false,
         }
     }
@@ -74,7 +77,7 @@ impl fmt::Display for EventFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handler::fixture::{member_event, user_event};
+    use crate::handler::fixture::{member_event, query, user_event};
     use MemberEventKind::{Join, Leave, Reap};
 
     fn passes(filter: &str, event: &AgentEvent) -> bool {
@@ -95,6 +98,9 @@ mod tests {
         assert!(passes("user:", &user_event("y", "")));
         assert!(passes("user:a:b", &user_event("a:b", "")));
         assert!(!passes("query", &user_event("y", "")));
+        assert!(passes("user,query", &query("y", "")));
+        assert!(passes("query:y", &query("y", "")));
+        assert!(!passes("query:x,user:y", &query("y", "")));
     }
 
     #[test]

@@ -17,9 +17,16 @@ pub(super) fn variables(name: &str, tags: &Tags, event: &AgentEvent) -> Vec<(Str
     set("SERF_EVENT", event.kind());
     set("SERF_SELF_NAME", name);
     set("SERF_SELF_ROLE", role);
-    if let AgentEvent::User(event) = event {
-        set("SERF_USER_EVENT", &event.name);
-        set("SERF_USER_LTIME", &event.ltime.to_string());
+    match event {
+        AgentEvent::Member { .. } => {}
+        AgentEvent::User(event) => {
+            set("SERF_USER_EVENT", &event.name);
+            set("SERF_USER_LTIME", &event.ltime.to_string());
+        }
+        AgentEvent::Query(query) => {
+            set("SERF_QUERY_NAME", &query.name);
+            set("SERF_QUERY_LTIME", &query.key.ltime.to_string());
+        }
     }
     variables
 }
@@ -40,14 +47,18 @@ pub(super) fn input(event: &AgentEvent) -> Vec<u8> {
         AgentEvent::Member { members, .. } => {
             members.iter().map(line).collect::<String>().into_bytes()
         }
-        AgentEvent::User(event) => {
-            let mut payload = event.payload.to_vec();
-            if payload.last().is_some_and(|last| *last != b'\n') {
-                payload.push(b'\n');
-            }
-            payload
-        }
+        AgentEvent::User(event) => terminated(&event.payload),
+        AgentEvent::Query(query) => terminated(&query.payload),
     }
+}
+
+/// The payload, as a line if it is not empty.
+fn terminated(payload: &[u8]) -> Vec<u8> {
+    let mut payload = payload.to_vec();
+    if payload.last().is_some_and(|last| *last != b'\n') {
+        payload.push(b'\n');
+    }
+    payload
 }
 
 fn line(member: &Member) -> String {
@@ -74,7 +85,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handler::fixture::{member, member_event, user_event};
+    use crate::handler::fixture::{member, member_event, query, user_event};
     use serf_core::MemberEventKind::Join;
 
     #[test]
@@ -101,6 +112,16 @@ mod tests {
         assert_eq!(deployed[1..5], node);
         let event = ["SERF_USER_EVENT=deploy", "SERF_USER_LTIME=7"];
         assert_eq!(deployed[5..], event);
+        let asked = told(query("load", ""));
+        assert_eq!(
+            asked[..3],
+            [
+                "SERF_EVENT=query",
+                "SERF_QUERY_LTIME=9",
+                "SERF_QUERY_NAME=load"
+            ]
+        );
+        assert_eq!(asked[3..], node);
     }
 
     #[tokio::test]
@@ -120,5 +141,6 @@ mod tests {
         assert_eq!(input(&user_event("x", "v1")), b"v1\n");
         assert_eq!(input(&user_event("x", "v1\n")), b"v1\n");
         assert_eq!(input(&user_event("x", "")), b"");
+        assert_eq!(input(&query("x", "v1")), b"v1\n");
     }
 }

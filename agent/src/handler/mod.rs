@@ -16,8 +16,10 @@ pub use script::{EventScript, InvalidScript};
 
 #[cfg(test)]
 mod fixture {
-    use serf_core::message::UserEvent;
-    use serf_core::{LamportTime, MemberEventKind};
+    use std::time::Duration;
+
+    use serf_core::message::{self, UserEvent};
+    use serf_core::{LamportTime, MemberEventKind, QueryFlags};
     use serf_tokio::{Member, Options, Tags, bind};
 
     use crate::event::AgentEvent;
@@ -41,5 +43,21 @@ mod fixture {
             coalesce: false,
         };
         AgentEvent::User((&message).into())
+    }
+
+    pub(super) fn query(name: &str, payload: &str) -> AgentEvent {
+        let message = message::Query {
+            ltime: LamportTime::new(9),
+            id: 1,
+            source: ([127, 0, 0, 1], 7946).into(),
+            source_name: "b".into(),
+            filters: message::Filters::Native(&[]),
+            flags: QueryFlags::default(),
+            relay_factor: 0,
+            timeout: Duration::from_secs(1),
+            name,
+            payload: payload.as_bytes(),
+        };
+        AgentEvent::Query((&message).into())
     }
 }

@@ -26,9 +26,14 @@ impl Tail {
         (self.written > KEPT as u64).then_some((self.written, KEPT))
     }
 
+    /// What is kept.
+    pub(super) fn bytes(&mut self) -> &[u8] {
+        self.kept.make_contiguous()
+    }
+
     /// What is kept, as far as it is text.
-    pub(super) fn text(mut self) -> String {
-        String::from_utf8_lossy(self.kept.make_contiguous()).into_owned()
+    pub(super) fn text(&mut self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
     }
 }
 

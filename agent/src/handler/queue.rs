@@ -33,17 +33,21 @@ const AFTERWARDS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Handlers {
     scripts: Mutex<Arc<[EventScript]>>,
-    queue: mpsc::Sender<Arc<AgentEvent>>,
+    tags: Mutex<Tags>,
+    /// Until no more are to come.
+    queue: Mutex<Option<mpsc::Sender<Arc<AgentEvent>>>>,
     /// Until the task takes it.
     waiting: Mutex<Option<mpsc::Receiver<Arc<AgentEvent>>>>,
 }
 
 impl Handlers {
-    pub(crate) fn new(scripts: Vec<EventScript>) -> Self {
+    /// Handlers on a node with these tags.
+    pub(crate) fn new(scripts: Vec<EventScript>, tags: Tags) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
         Self {
             scripts: Mutex::new(scripts.into()),
-            queue,
+            tags: Mutex::new(tags),
+            queue: Mutex::new(Some(queue)),
             waiting: Mutex::new(Some(waiting)),
         }
     }
@@ -55,6 +59,16 @@ impl Handlers {
     /// Changes the handlers. Events that wait are for the new ones.
     pub(crate) fn replace(&self, scripts: Vec<EventScript>) {
         *self.scripts.lock().expect("nothing panics with this lock") = scripts.into();
+    }
+
+    /// Changes the tags of the node that handlers are told of.
+    pub(crate) fn set_tags(&self, tags: Tags) {
+        *self.tags.lock().expect("nothing panics with this lock") = tags;
+    }
+
+    fn tags(&self) -> Tags {
+        let tags = self.tags.lock().expect("nothing panics with this lock");
+        tags.clone()
     }
 
     /// Filters and their commands; of several commands for one filter the last.
@@ -70,7 +84,9 @@ impl Handlers {
         if !self.scripts().iter().any(|script| script.wants(event)) {
             return;
         }
-        if self.queue.try_send(Arc::clone(event)).is_err() {
+        let queue = self.queue.lock().expect("nothing panics with this lock");
+        let Some(queue) = queue.as_ref() else { return };
+        if queue.try_send(Arc::clone(event)).is_err() {
             tracing::warn!(
                 target: "agent",
                 "Dropped event '{event}' for the event handlers: {WAITING} wait already"
@@ -78,7 +94,13 @@ impl Handlers {
         }
     }
 
-    /// Runs handlers for ever. To be called once; a second call returns at once.
+    /// Takes no more events: [`run`](Self::run) ends with those that wait.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock().expect("nothing panics with this lock");
+        *queue = None;
+    }
+
+    /// Runs handlers until closed. To be called once; a second call returns at once.
     pub(crate) async fn run(&self, telemetry: &Telemetry, node: Handle) {
         let taken = self
             .waiting
@@ -86,26 +108,23 @@ impl Handlers {
             .expect("nothing panics with this lock")
             .take();
         let Some(mut waiting) = taken else { return };
-        // What was last known of the node, for the events that are left when it has stopped.
-        let mut tags = Tags::new();
         while let Some(event) = waiting.recv().await {
-            if let Ok(local) = node.local().await {
-                tags = local.tags();
-            }
+            let tags = self.tags();
             for script in self.scripts().iter().filter(|script| script.wants(&event)) {
                 let began = Instant::now();
-                invoke(&script.command, node.name(), &tags, &event).await;
+                invoke(&script.command, &node, &tags, &event).await;
                 telemetry.measure("agent.invoke", "script", &script.command, began.elapsed());
             }
         }
     }
 }
 
-/// Runs a handler to its end, and logs how that went.
-async fn invoke(command: &str, name: &str, tags: &Tags, event: &AgentEvent) {
+/// Runs a handler to its end, and logs how that went. What it prints answers a query, unless it
+/// fails.
+async fn invoke(command: &str, node: &Handle, tags: &Tags, event: &AgentEvent) {
     let mut output = Tail::default();
     let ended = {
-        let running = execute(command, name, tags, event, &mut output);
+        let running = execute(command, node.name(), tags, event, &mut output);
         tokio::pin!(running);
         match tokio::time::timeout(SLOW, &mut running).await {
             Ok(ended) => ended,
@@ -124,20 +143,36 @@ async fn invoke(command: &str, name: &str, tags: &Tags, event: &AgentEvent) {
             "Script '{command}' generated {written} bytes of output, truncated to {kept}"
         );
     }
-    let (kind, output) = (event.kind(), output.text());
+    let (kind, text) = (event.kind(), output.text());
     let failure = match ended {
         Ok(status) if status.success() => None,
         Ok(status) => Some(describe(status)),
         Err(error) => Some(error.to_string()),
     };
     match failure {
-        None => tracing::debug!(target: "agent", "Event '{kind}' script output: {output}"),
+        None => {
+            tracing::debug!(target: "agent", "Event '{kind}' script output: {text}");
+            answer(node, event, output.bytes()).await;
+        }
         Some(failure) => {
-            if !output.is_empty() {
-                tracing::warn!(target: "agent", "Event '{kind}' script output: {output}");
+            if !text.is_empty() {
+                tracing::warn!(target: "agent", "Event '{kind}' script output: {text}");
             }
             tracing::error!(target: "agent", "Error invoking script '{command}': {failure}");
         }
+    }
+}
+
+/// Answers with what a handler printed, if the event was a query and if it printed anything.
+async fn answer(node: &Handle, event: &AgentEvent, output: &[u8]) {
+    let AgentEvent::Query(query) = event else {
+        return;
+    };
+    if output.is_empty() {
+        return;
+    }
+    if let Err(error) = node.respond(query.key, output).await {
+        tracing::warn!(target: "agent", "Failed to respond to query '{event}': {error}");
     }
 }
 
@@ -253,7 +288,8 @@ mod tests {
 
     #[tokio::test]
     async fn events_beyond_what_may_wait_are_dropped_and_unwanted_ones_do_not_wait() {
-        let handlers = Handlers::new(EventScript::parse("user:x=true").unwrap());
+        let scripts = EventScript::parse("user:x=true").unwrap();
+        let handlers = Handlers::new(scripts, Tags::new());
         let (wanted, other) = (user_event("x", ""), user_event("y", ""));
         let (wanted, other) = (Arc::new(wanted), Arc::new(other));
         for _ in 0..WAITING + 3 {

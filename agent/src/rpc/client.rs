@@ -18,6 +18,9 @@ use super::protocol::{self as msg, command};
 /// Records of one subscription that may wait to be taken; later ones are lost.
 const SUBSCRIPTION_CAPACITY: usize = 512;
 
+/// Likewise of one query: two from each member of the largest clusters.
+const QUERY_CAPACITY: usize = 65_536;
+
 /// How to reach an agent.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -76,6 +79,23 @@ pub enum ClientError {
     Malformed(#[from] Malformed),
 }
 
+/// Why a key operation failed, and what is known all the same.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct KeyFailure {
+    /// Why.
+    pub error: ClientError,
+    /// Who said what, as far as the agent got to ask.
+    pub response: msg::KeyResponse,
+}
+
+impl From<ClientError> for KeyFailure {
+    fn from(error: ClientError) -> Self {
+        let response = msg::KeyResponse::default();
+        Self { error, response }
+    }
+}
+
 /// A connection to an agent, open until dropped. Requests may be made from several tasks; the
 /// agent answers them one after another. A request whose future is dropped while it is being sent
 /// leaves the connection unusable; one that only waits for its answer does no harm.
@@ -100,13 +120,31 @@ type Waiting = Option<HashMap<u64, Waiter>>;
 enum Waiter {
     Reply {
         body: Body,
-        to: oneshot::Sender<Result<Value, ClientError>>,
+        to: oneshot::Sender<Answered>,
     },
     Subscription {
         /// Until the request is answered.
-        accepted: Option<oneshot::Sender<Result<Value, ClientError>>>,
+        accepted: Option<oneshot::Sender<Answered>>,
         records: mpsc::Sender<Value>,
+        /// Whether it ends by itself, with a record that says so.
+        is_query: bool,
     },
+}
+
+/// A response, as it came.
+#[derive(Debug)]
+struct Answered {
+    error: String,
+    body: Value,
+}
+
+impl Answered {
+    fn into_result(self) -> Result<Value, ClientError> {
+        match self.error.is_empty() {
+            true => Ok(self.body),
+            false => Err(ClientError::Server(self.error)),
+        }
+    }
 }
 
 /// When a response has a body.
@@ -146,6 +184,48 @@ impl Subscription {
     #[must_use]
     pub fn handle(&self) -> u64 {
         self.seq
+    }
+}
+
+/// What comes back of a query.
+#[derive(Debug)]
+pub struct Replies {
+    records: Subscription,
+    over: bool,
+}
+
+impl Replies {
+    /// The next acknowledgement or response; `None` when the time of the query is over.
+    ///
+    /// # Errors
+    /// The connection was lost before that, or the agent sent something else. There is nothing
+    /// more after either.
+    pub async fn next(&mut self) -> Option<Result<msg::QueryRecord, ClientError>> {
+        if self.over {
+            return None;
+        }
+        let Some(value) = self.records.next().await else {
+            self.over = true;
+            return Some(Err(ClientError::Closed));
+        };
+        match msg::QueryRecord::decode(value) {
+            // Real agents may send records of nobody around the end.
+            Ok(record) if record.kind == msg::query::DONE || record.from.is_empty() => {
+                self.over = true;
+                None
+            }
+            Ok(record) => Some(Ok(record)),
+            Err(malformed) => {
+                self.over = true;
+                Some(Err(malformed.into()))
+            }
+        }
+    }
+
+    /// What [`Client::stop`] wants to know. Agents of HashiCorp go on sending.
+    #[must_use]
+    pub fn handle(&self) -> u64 {
+        self.records.handle()
     }
 }
 
@@ -313,6 +393,82 @@ impl Client {
         Ok(response.ok.then_some(response.coord))
     }
 
+    /// Asks members of the cluster something. What they answer comes through the agent until the
+    /// time of the query is over.
+    ///
+    /// # Errors
+    /// As [`ClientError`], in particular if the query is too large.
+    pub async fn query(&self, request: &msg::QueryRequest) -> Result<Replies, ClientError> {
+        let records = self.begin(command::QUERY, request, QUERY_CAPACITY).await?;
+        Ok(Replies {
+            records,
+            over: false,
+        })
+    }
+
+    /// Answers a query that came as a [`msg::QueryEventRecord`] of [`stream`](Self::stream), by
+    /// its number.
+    ///
+    /// # Errors
+    /// As [`ClientError`], in particular if it was answered before or its time is over.
+    pub async fn respond(&self, id: u64, payload: &[u8]) -> Result<(), ClientError> {
+        let request = msg::RespondRequest {
+            id,
+            payload: (!payload.is_empty()).then(|| Bytes(payload.to_vec())),
+        };
+        self.call(command::RESPOND, Some(&request), Body::Never)
+            .await?;
+        Ok(())
+    }
+
+    /// Has every member install a key, given in base64, so that it can decrypt with it.
+    ///
+    /// # Errors
+    /// As [`KeyFailure`]; likewise for the other key operations.
+    pub async fn install_key(&self, key: &str) -> Result<msg::KeyResponse, KeyFailure> {
+        self.keys(command::INSTALL_KEY, Some(key)).await
+    }
+
+    /// Has every member encrypt with an installed key.
+    ///
+    /// # Errors
+    /// As [`KeyFailure`].
+    pub async fn use_key(&self, key: &str) -> Result<msg::KeyResponse, KeyFailure> {
+        self.keys(command::USE_KEY, Some(key)).await
+    }
+
+    /// Has every member forget a key, which must not be the one that encrypts.
+    ///
+    /// # Errors
+    /// As [`KeyFailure`].
+    pub async fn remove_key(&self, key: &str) -> Result<msg::KeyResponse, KeyFailure> {
+        self.keys(command::REMOVE_KEY, Some(key)).await
+    }
+
+    /// The keys of all members, and how many have each.
+    ///
+    /// # Errors
+    /// As [`KeyFailure`].
+    pub async fn list_keys(&self) -> Result<msg::KeyResponse, KeyFailure> {
+        self.keys(command::LIST_KEYS, None).await
+    }
+
+    async fn keys(&self, command: &str, key: Option<&str>) -> Result<msg::KeyResponse, KeyFailure> {
+        let request = key.map(|key| msg::KeyRequest {
+            key: key.to_owned(),
+        });
+        let body = request.as_ref().map(|body| body as &(dyn Encode + Sync));
+        let Answered { error, body } = self.exchange(command, body, Body::Always).await?;
+        let response = msg::KeyResponse::decode(body).map_err(ClientError::from)?;
+        match error.is_empty() {
+            true => Ok(response),
+            false => Err(KeyFailure {
+                error: ClientError::Server(error),
+                response,
+            }),
+        }
+    }
+
     /// What the agent has seen happen to a member, and why. Agents of HashiCorp do not know this
     /// command; they answer [`UNSUPPORTED_COMMAND`](msg::error::UNSUPPORTED_COMMAND) and close the
     /// connection.
@@ -338,7 +494,8 @@ impl Client {
         let request = msg::MonitorRequest {
             log_level: level.to_owned(),
         };
-        self.subscribe(command::MONITOR, &request).await
+        self.begin(command::MONITOR, &request, SUBSCRIPTION_CAPACITY)
+            .await
     }
 
     /// Subscribes to events by a comma-separated list of filters, such as `member-join,user`.
@@ -349,7 +506,8 @@ impl Client {
         let request = msg::StreamRequest {
             filter: filter.to_owned(),
         };
-        self.subscribe(command::STREAM, &request).await
+        self.begin(command::STREAM, &request, SUBSCRIPTION_CAPACITY)
+            .await
     }
 
     /// Ends the subscription of this handle. Succeeds also when there is none.
@@ -379,25 +537,37 @@ impl Client {
         body: Option<&(dyn Encode + Sync)>,
         answer: Body,
     ) -> Result<Value, ClientError> {
+        self.exchange(command, body, answer).await?.into_result()
+    }
+
+    async fn exchange(
+        &self,
+        command: &str,
+        body: Option<&(dyn Encode + Sync)>,
+        answer: Body,
+    ) -> Result<Answered, ClientError> {
         let (to, answered) = oneshot::channel();
         let waiter = Waiter::Reply { body: answer, to };
         self.send(command, body, waiter).await?;
-        answered.await.map_err(|_| ClientError::Closed)?
+        answered.await.map_err(|_| ClientError::Closed)
     }
 
-    async fn subscribe(
+    async fn begin(
         &self,
         command: &str,
         body: &(dyn Encode + Sync),
+        capacity: usize,
     ) -> Result<Subscription, ClientError> {
         let (accepted, answered) = oneshot::channel();
-        let (to, records) = mpsc::channel(SUBSCRIPTION_CAPACITY);
+        let (to, records) = mpsc::channel(capacity);
         let waiter = Waiter::Subscription {
             accepted: Some(accepted),
             records: to,
+            is_query: command == command::QUERY,
         };
         let seq = self.send(command, Some(body), waiter).await?;
-        answered.await.map_err(|_| ClientError::Closed)??;
+        let answered = answered.await.map_err(|_| ClientError::Closed)?;
+        answered.into_result()?;
         Ok(Subscription { seq, records })
     }
 
@@ -477,32 +647,33 @@ async fn dispatch(frames: &mut FrameReader<OwnedReadHalf>, waiting: &Mutex<Waiti
         };
         let mut waiting = waiting.lock().expect("never poisoned");
         let waiting = waiting.as_mut()?;
-        let outcome = if header.error.is_empty() {
-            Ok(body)
-        } else {
-            Err(ClientError::Server(header.error))
-        };
-        match (waiting.remove(&header.seq), outcome) {
-            // A requester that no longer waits needs no answer.
-            (Some(Waiter::Reply { to, .. }), outcome) => drop(to.send(outcome)),
-            (Some(Waiter::Subscription { accepted, records }), Ok(body)) => {
+        let error = header.error;
+        // A requester that no longer waits needs no answer.
+        match waiting.remove(&header.seq) {
+            Some(Waiter::Reply { to, .. }) => drop(to.send(Answered { error, body })),
+            Some(Waiter::Subscription {
+                accepted,
+                records,
+                is_query,
+            }) => {
+                let refused = !error.is_empty();
+                let ended = is_query && body["Type"].as_str() == Some(msg::query::DONE);
                 match accepted {
-                    Some(accepted) => drop(accepted.send(Ok(body))),
+                    Some(accepted) => drop(accepted.send(Answered { error, body })),
                     // Full: a slow consumer loses records rather than stopping all others.
-                    None => drop(records.try_send(body)),
+                    None if !refused => drop(records.try_send(body)),
+                    None => {}
                 }
-                let waiter = Waiter::Subscription {
-                    accepted: None,
-                    records,
-                };
-                waiting.insert(header.seq, waiter);
-            }
-            (Some(Waiter::Subscription { accepted, .. }), Err(error)) => {
-                if let Some(accepted) = accepted {
-                    let _ = accepted.send(Err(error));
+                if !refused && !ended {
+                    let waiter = Waiter::Subscription {
+                        accepted: None,
+                        records,
+                        is_query,
+                    };
+                    waiting.insert(header.seq, waiter);
                 }
             }
-            (None, _) => {}
+            None => {}
         }
     }
 }

@@ -81,6 +81,10 @@ pub mod error {
     pub const MONITOR_EXISTS: &str = "Monitor already exists";
     /// The query is not known, or its time is over.
     pub const INVALID_QUERY_ID: &str = "No pending queries matching ID";
+    /// A query could not be answered; the reason follows.
+    pub const RESPOND_FAILED: &str = "failed to respond to key query";
+    /// The name of a query is one that Serf keeps for itself.
+    pub const QUERY_PREFIX: &str = "Queries cannot contain the '_serf_' prefix";
 }
 
 /// Starts every request.
@@ -253,6 +257,30 @@ records! {
         "Coalesce" => coalesce: bool,
     }
 
+    /// Record of `stream` for queries.
+    pub struct QueryEventRecord {
+        /// `query`.
+        "Event" => event: String,
+        /// Its number on this connection, to be given with the answer.
+        "ID" => id: u64,
+        /// Its Lamport time.
+        "LTime" => ltime: u64,
+        /// Its name.
+        "Name" => name: String,
+        /// What it carries.
+        "Payload" => payload: Option<Bytes>,
+    }
+
+    /// Record of `query`.
+    pub struct QueryRecord {
+        /// `ack`, `response` or, as the last one, `done`.
+        "Type" => kind: String,
+        /// Whose; empty in the last one.
+        "From" => from: String,
+        /// What a response says.
+        "Payload" => payload: Option<Bytes>,
+    }
+
     /// Body of `stop`.
     pub struct StopRequest {
         /// The `Seq` of the subscription.
@@ -364,6 +392,16 @@ records! {
     }
 }
 
+/// The values of [`QueryRecord::kind`].
+pub mod query {
+    /// A member has received the query.
+    pub const ACK: &str = "ack";
+    /// A member answers.
+    pub const RESPONSE: &str = "response";
+    /// The time of the query is over.
+    pub const DONE: &str = "done";
+}
+
 /// Answer to `stats`: section to key to value.
 pub type Stats = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -399,6 +437,17 @@ impl From<&serf_core::Member> for Member {
             delegate_min: versions.delegate_min,
             delegate_max: versions.delegate_max,
             delegate_cur: versions.delegate_cur,
+        }
+    }
+}
+
+impl From<&serf_core::Coordinate> for Coordinate {
+    fn from(coordinate: &serf_core::Coordinate) -> Self {
+        Self {
+            vec: Some(coordinate.vec.to_vec()),
+            error: coordinate.error,
+            adjustment: coordinate.adjustment,
+            height: coordinate.height,
         }
     }
 }

@@ -109,8 +109,18 @@ impl Telemetry {
             ("accept_errors", sockets.accept_errors),
             ("refused_connections", sockets.refused_connections),
             ("overflowed_streams", sockets.overflowed_streams),
+            ("coordinate_resets", u64::from(node.coordinate_resets)),
         ] {
             add(name, Value::Counter(count));
+        }
+        if let Some(snapshot) = &node.snapshot {
+            for (name, count) in [
+                ("snapshot_dropped", snapshot.dropped),
+                ("snapshot_failures", snapshot.failures),
+                ("snapshot_compactions", snapshot.compactions),
+            ] {
+                add(name, Value::Counter(count));
+            }
         }
         let gauge = |count: usize| Value::Gauge(count as f64);
         for (name, value) in [
@@ -120,6 +130,7 @@ impl Telemetry {
             ("members_failed", gauge(node.failed)),
             ("members_left", gauge(node.left)),
             ("subscribers", gauge(node.subscribers)),
+            ("cannot_decrypt", gauge(usize::from(node.cannot_decrypt))),
         ] {
             add(name, value);
         }

@@ -37,6 +37,8 @@ const KNOWN_AS: &[(&str, Option<&str>, &str)] = &[
     ("queue_depth", Some("events"), "serf.queue.Event"),
     ("queue_depth", Some("queries"), "serf.queue.Query"),
     ("serf.events.by_name", None, "serf.events"),
+    ("queries", None, "serf.queries"),
+    ("serf.queries.by_name", None, "serf.queries"),
 ];
 
 /// Where numbers are pushed to.

@@ -160,6 +160,7 @@ impl Node {
         } = self.joins.remove(index);
         if !contacted.is_empty() && self.phase == Phase::Running {
             self.announce_stay();
+            self.sync_soon();
         }
         self.done(id, Outcome::Join { contacted, failed });
     }

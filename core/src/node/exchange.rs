@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::outbox::Output;
 use super::timers::Timer;
@@ -18,7 +19,7 @@ use crate::message::{Accusation, StreamMessage, Sync, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 use crate::wire::memberlist::{self, Framing, Unpacker};
 use crate::wire::native::{self, Frame};
 use crate::wire::{Wire, Wires};
@@ -418,9 +419,8 @@ impl Node {
 
     /// Exchanges state with one random live member, unless the last exchange still runs.
     pub(super) fn begin_periodic_sync(&mut self) {
-        let interval =
-            scaling::push_pull_interval(self.params.push_pull_interval, self.table.live());
-        self.timers.set(Timer::Sync, self.now + interval);
+        let wait = self.sync_wait();
+        self.timers.set(Timer::Sync, self.now + wait);
         if self.phase != Phase::Running || self.streams.any(Purpose::Periodic) {
             return;
         }
@@ -430,6 +430,28 @@ impl Node {
             let wire = self.wire_to(&record.profile);
             self.open_sync(Purpose::Periodic, record.profile.addr, wire);
         }
+    }
+
+    /// After a join the next few exchanges come early, whatever the size of the cluster: the seed
+    /// may have been a newcomer itself, and gossip says nothing of those who have not changed.
+    pub(super) fn sync_soon(&mut self) {
+        let soon = nanos(self.params.push_pull_interval / 8);
+        if soon > 0 {
+            let wait = Duration::from_nanos(soon + self.sync_rng.below(soon));
+            self.early_sync = wait;
+            self.timers.set_earlier(Timer::Sync, self.now + wait);
+        }
+    }
+
+    /// How long until the next exchange: each of the early ones twice as long as before.
+    fn sync_wait(&mut self) -> Duration {
+        let base = self.params.push_pull_interval;
+        let regular = scaling::push_pull_interval(base, self.table.live());
+        if self.early_sync >= base {
+            return regular;
+        }
+        self.early_sync *= 2;
+        self.early_sync.min(regular)
     }
 
     /// Dials one failed member at random, the likelier the more of them there are: this is what
@@ -500,7 +522,7 @@ impl Node {
                 SyncState::Suspect | SyncState::Dead => {
                     self.on_suspect(&accusation((&own_name).into()))
                 }
-                SyncState::Left => self.on_dead(&accusation(alive.name)),
+                SyncState::Left => self.on_dead(&accusation(alive.name), None),
             }
             if entry.intent != Intent::NONE
                 && let Some(slot) = self.table.find(alive.name)

@@ -11,7 +11,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::outbox::Output;
 use super::timers::Timer;
+use super::wires::Dest;
 use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
 use crate::member::{Name, Profile, Status, Versions};
@@ -327,9 +329,10 @@ impl Node {
         }
     }
 
-    pub(super) fn on_dead(&mut self, dead: &Accusation<'_>) {
+    /// `from` is who told it in a packet of gossip.
+    pub(super) fn on_dead(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
         let Some((slot, state, known)) = self.accused(dead) else {
-            return;
+            return self.correct(dead, from);
         };
         if slot == self.me {
             return self.on_accused(dead);
@@ -350,6 +353,24 @@ impl Node {
         };
         let state = if left { State::Left } else { State::Dead };
         self.bury(slot, state, dead.incarnation, by, cause);
+    }
+
+    /// Somebody declares a member dead that has refuted that since. Those who know better do not
+    /// pass it on, but whoever declared it missed the refutation, and would hear of it again only
+    /// in a state exchange, minutes later in a large cluster: it is told at once.
+    fn correct(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
+        let record = self
+            .table
+            .find(dead.name)
+            .and_then(|slot| self.table.get(slot));
+        if let (Some(to), Some(record)) = (from, record)
+            && record.state() == State::Alive
+            && record.incarnation > dead.incarnation
+        {
+            let subject = record.profile.name.clone();
+            self.counters.corrections += 1;
+            self.push(Output::Correction { to, subject });
+        }
     }
 
     /// Believes that a member is gone, and passes it on.

@@ -53,6 +53,7 @@ use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
 use self::timers::{Timer, Timers};
+use self::wires::Dest;
 use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
@@ -126,6 +127,8 @@ pub struct Node {
     next_seq: u32,
 
     streams: Streams,
+    /// The pause before the last early exchange of state after a join.
+    early_sync: Duration,
     joins: Vec<Join>,
     spreads: Vec<Spread>,
     leave: Option<Leave>,
@@ -254,6 +257,7 @@ impl Node {
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,
             streams: Streams::default(),
+            early_sync: params.push_pull_interval,
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,
@@ -332,7 +336,7 @@ impl Node {
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
-            Message::Dead(accusation) => self.on_dead(accusation),
+            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::reply(from, wire))),
             Message::Serf(message) => self.handle_serf_message(wire, message),
         }
     }

@@ -45,6 +45,8 @@ pub(super) enum Output {
     },
     /// Report that a member did not answer.
     Nack { seq: u32, to: Dest },
+    /// Tell somebody who thinks a member dead that it is not.
+    Correction { to: Dest, subject: Name },
     /// Send what there is to tell.
     Gossip { to: Dest },
     /// Dial.

@@ -1,5 +1,6 @@
 //! Turning decisions into actions and bytes.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,7 +10,7 @@ use super::wires::{Dest, Writer};
 use super::{Node, Phase};
 use crate::action::{Action, StreamId};
 use crate::member::VersionRange;
-use crate::message::{Accusation, Ack, IndirectPing, Message, Nack, Ping, StreamMessage};
+use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
 use crate::message::{RawName, Relay, SerfMessage, SyncState};
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
@@ -117,6 +118,19 @@ impl Node {
                 action
             }
             Output::Nack { seq, to } => self.packet(to, buf, &[Some(Message::Nack(Nack { seq }))]),
+            Output::Correction { to, subject } => {
+                let record = self.table.get(self.table.find((&subject).into())?)?;
+                let (profile, incarnation) = (Arc::clone(&record.profile), record.incarnation);
+                let alive = Message::Alive(Alive {
+                    incarnation,
+                    name: (&subject).into(),
+                    addr: profile.addr,
+                    versions: profile.versions,
+                    meta: profile.meta(),
+                });
+                let alive = (record.state() == State::Alive).then_some(alive);
+                alive.and_then(|alive| self.packet(to, buf, &[Some(alive)]))
+            }
             Output::Gossip { to } => self.packet(to, buf, &[]),
             Output::Response { to, response } => {
                 let response = response.message(source_name);

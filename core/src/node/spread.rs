@@ -5,6 +5,7 @@ use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, Outcome};
 use crate::error::CommandError;
+use crate::event::{Cause, MemberEventKind};
 use crate::member::Name;
 use crate::swim::record::State;
 use crate::swim::rumour::{Claim, Rumour};
@@ -137,6 +138,7 @@ impl Node {
         let incarnation = self.own_record().incarnation;
         self.table
             .set_state(self.me, State::Left, incarnation, self.now);
+        self.member_event(self.me, MemberEventKind::Leave, Cause::Departed);
         let claim = Claim::Dead(self.name.clone());
         self.spread_rumour(Rumour {
             subject: self.me,

@@ -38,6 +38,12 @@ impl Timers {
         self.0[timer as usize] = at;
     }
 
+    /// Sets the timer, unless it is due before that anyway.
+    pub(super) fn set_earlier(&mut self, timer: Timer, at: Instant) {
+        let before = self.0[timer as usize];
+        self.set(timer, at.min(before));
+    }
+
     pub(super) fn stop(&mut self, timer: Timer) {
         self.set(timer, Instant::FAR_FUTURE);
     }

@@ -1,5 +1,7 @@
 //! Once nothing disturbs them any more, live connected nodes agree within a bound.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serf_core::{Event, Instant, MemberEventKind, Status};
@@ -8,22 +10,29 @@ use super::{Check, Observation, Tally, Wants, What, settling_time};
 use crate::host::State;
 use crate::world::World;
 
-/// When nothing has been done to any node for the [settling time](super::settling_time), nothing
-/// is cut, and the network is a fair one, every running node holds as alive all running nodes of
-/// its cluster and nobody who is down.
+/// While nothing is done to any node, nothing is cut, and the network is a fair one, no running
+/// node holds a wrong view for longer than the [settling time](super::settling_time): each soon
+/// holds as alive all running nodes of its cluster and nobody who is down. A network that loses
+/// packets may make a node err at times, but not for long.
 ///
 /// A cluster is what joins have connected since its nodes started. Of each node the number of
-/// live members is compared, of 64 of them the names, too. Nodes that forget a member which runs,
+/// live members is looked at, of 64 of them the names, too. Nodes that forget a member which runs,
 /// as their settings may demand, are not held to it.
 #[derive(Debug, Clone, Default)]
 pub struct Agreement {
     bound: Option<Duration>,
-    /// The quiet time that names have been compared in.
-    compared: Option<Instant>,
+    quiet_since: Option<Instant>,
+    /// Since when each node has been wrong, by node.
+    wrong_since: Vec<Option<Instant>>,
+    /// Whether names have been looked at since it is quiet.
+    names_seen: bool,
     forgot: bool,
     looks: u64,
     quiet_times: u64,
 }
+
+/// Nodes of which the names are looked at.
+const SAMPLE: usize = 64;
 
 impl Agreement {
     /// With a bound other than the settling time.
@@ -35,62 +44,67 @@ impl Agreement {
         }
     }
 
-    fn judge(world: &World, names: bool) -> Result<(), String> {
+    fn judge(&mut self, world: &World, bound: Duration, names: bool) -> Result<(), String> {
+        let now = world.now();
         let running: Vec<usize> = world.running().collect();
-        let mut sizes = std::collections::BTreeMap::<u32, usize>::new();
+        let mut sizes = BTreeMap::<u32, usize>::new();
         for &node in &running {
             *sizes.entry(world.cluster_of(node)).or_default() += 1;
         }
-        for &node in &running {
-            let Some(it) = world.node(node) else { continue };
-            let (least, most) = (sizes[&world.cluster_of(node)], running.len());
-            let count = it.alive_count();
-            if least > 1 && !(least..=most).contains(&count) {
-                return Err(format!(
-                    "node {node} holds {count} members as alive, its cluster has {least} nodes, \
-                     and {most} run; {}",
-                    world.views()
-                ));
-            }
-        }
+        self.wrong_since.resize(world.len(), None);
         let every = running.len().div_ceil(SAMPLE).max(1);
-        for &node in running.iter().step_by(every).filter(|_| names) {
-            if sizes[&world.cluster_of(node)] > 1 {
-                judge_names(world, node)?;
+        for (nth, &node) in running.iter().enumerate() {
+            let least = sizes[&world.cluster_of(node)];
+            if least < 2 {
+                continue;
+            }
+            let since = self.wrong_since[node];
+            // The names cost a look at all members, so they are only seen once, and again at
+            // nodes that were wrong.
+            let names = since.is_some() || names && nth % every == 0;
+            let wrong = wrong_number(world, node, least..=running.len())
+                .or_else(|| names.then(|| wrong_name(world, node)).flatten());
+            let Some(wrong) = wrong else {
+                self.wrong_since[node] = None;
+                continue;
+            };
+            let since = since.unwrap_or(now);
+            self.wrong_since[node] = Some(since);
+            let lasts = now.since(since);
+            if lasts >= bound {
+                // All views are looked at here and only here: that takes long.
+                let views = world.views();
+                return Err(format!("for {lasts:?} now, node {node} {wrong}; {views}"));
             }
         }
         Ok(())
     }
 }
 
-/// Nodes whose members are compared by name.
-const SAMPLE: usize = 64;
+fn wrong_number(world: &World, node: usize, right: RangeInclusive<usize>) -> Option<String> {
+    let count = world.node(node)?.alive_count();
+    let (least, most) = (right.start(), right.end());
+    (!right.contains(&count)).then(|| {
+        format!("holds {count} members as alive, its cluster has {least} nodes, and {most} run")
+    })
+}
 
-fn judge_names(world: &World, node: usize) -> Result<(), String> {
-    let Some(it) = world.node(node) else {
-        return Ok(());
-    };
+fn wrong_name(world: &World, node: usize) -> Option<String> {
     let mut held = vec![false; world.len()];
-    for member in it.members().filter(|it| it.status() == Status::Alive) {
+    let members = world.node(node)?.members();
+    for member in members.filter(|it| it.status() == Status::Alive) {
         let index = world.index_of(member.name());
         match index.filter(|index| world.state(*index) == State::Running) {
             Some(index) => held[index] = true,
-            None => {
-                let name = member.name();
-                return Err(format!("node {node} holds {name} as alive, which is down"));
-            }
+            None => return Some(format!("holds {} as alive, which is down", member.name())),
         }
     }
     let cluster = world.cluster_of(node);
     let missing = world
         .running()
-        .find(|other| world.cluster_of(*other) == cluster && !held[*other]);
-    missing.map_or(Ok(()), |other| {
-        let name = world.name(other);
-        Err(format!(
-            "node {node} does not hold {name} as alive, which runs"
-        ))
-    })
+        .find(|other| world.cluster_of(*other) == cluster && !held[*other])?;
+    let name = world.name(missing);
+    Some(format!("does not hold {name} as alive, which runs"))
 }
 
 impl Check for Agreement {
@@ -113,20 +127,26 @@ impl Check for Agreement {
     }
 
     fn look(&mut self, world: &World) -> Result<(), String> {
-        let Some(since) = world.quiet_since().filter(|_| !self.forgot) else {
-            return Ok(());
-        };
+        let quiet_since = world.quiet_since().filter(|_| !self.forgot);
+        if self.quiet_since != quiet_since {
+            self.quiet_since = quiet_since;
+            self.names_seen = false;
+            self.wrong_since.clear();
+        }
         let bound = self
             .bound
             .or_else(|| settling_time(&world.params, world.len()));
-        if bound.is_none_or(|bound| world.now().since(since) < bound) {
+        let (Some(since), Some(bound)) = (quiet_since, bound) else {
             return Ok(());
+        };
+        let settled = world.now().since(since) >= bound;
+        let names = settled && !self.names_seen;
+        if settled {
+            self.looks += 1;
+            self.quiet_times += u64::from(names);
+            self.names_seen = true;
         }
-        let first = self.compared != Some(since);
-        self.compared = Some(since);
-        self.looks += 1;
-        self.quiet_times += u64::from(first);
-        Self::judge(world, first)
+        self.judge(world, bound, names)
     }
 
     fn tally(&self) -> Tally {

@@ -14,7 +14,8 @@ use crate::world::World;
 /// before is told within a bound, unless the network was cut or changed in between: by default, in
 /// a fair network, within the [settling time](super::settling_time).
 ///
-/// Not judged are events of a flood of which nodes remember less than there are, and those that
+/// Not judged are, by default, events of nodes with a `retransmit_mult` of 1; events of a flood,
+/// of which nodes remember less than there are; and those that
 /// a node says itself that it missed.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
@@ -74,7 +75,9 @@ impl Delivery {
         let remembered = world.params.event_buffer / 2;
         let flood = self.pending.len() as u64 > remembered;
         let fair = self.within.is_some() || network.is_fair(&world.params);
-        if flood || !fair || network.is_cut() || world.network_disturbed > event.at {
+        // Sent so rarely, news may die out at once and take many state exchanges to get round.
+        let rare = self.within.is_none() && world.params.retransmit_mult < 2;
+        if flood || rare || !fair || network.is_cut() || world.network_disturbed > event.at {
             self.unjudged += 1;
             return Ok(());
         }

@@ -31,6 +31,30 @@ macro_rules! builtins {
 /// All of them, in the order of their names.
 #[must_use]
 pub fn builtins() -> &'static [Builtin] {
-    static ALL: &[Builtin] = &builtins!["s01-split-halves",];
+    static ALL: &[Builtin] = &builtins![
+        "s01-alone",
+        "s01-split-halves",
+        "s02-two-sides-dead",
+        "s03-restart-empty",
+        "s04-power-loss",
+        "s05-rolling-restart",
+        "s06-one-way-loss",
+        "s07-slow-cpu",
+        "s08-pause-with-backlog",
+        "s09-no-datagrams",
+        "s09-no-streams",
+        "s10-loss",
+        "s11-leave-and-return",
+        "s12-force-leave",
+        "s15-new-address",
+        "s16-new-name",
+        "s21-churn",
+        "s23-events-in-a-storm",
+        "s28-duplicates",
+        "s37-damage",
+        "s40-replay",
+        "s41-few-nodes",
+        "two-regions",
+    ];
     ALL
 }

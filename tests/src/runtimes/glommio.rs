@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glommio::LocalExecutorBuilder;
-use serf_runtime::{BindError, Handle, Options};
+use serf_runtime::{BindError, Events, Handle, Options};
 
 use super::skipped;
 use crate::Runtime;
@@ -32,6 +32,11 @@ impl Runtime for Glommio {
         let small = LocalExecutorBuilder::default().io_memory(64 << 10);
         let executor = serf_glommio::executor(small);
         executor.expect("glommio starts").run(test);
+    }
+
+    async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
+        let (handle, events) = serf_glommio::bind_with_events(options).await?;
+        Ok((handle.remote(), events))
     }
 
     async fn bind(options: Options) -> Result<Handle, BindError> {

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, bounded};
-use serf_runtime::{BindError, Handle, Options};
+use serf_runtime::{BindError, Events, Handle, Options};
 
 use super::{OneThread, Smol};
 use crate::Runtime;
@@ -16,7 +16,7 @@ use crate::Runtime;
 pub struct Mixed<const FIRST: usize>;
 
 /// A node to start, and who wants its handle.
-type Request = (Options, Sender<Result<Handle, BindError>>);
+type Request = (Options, Sender<Result<(Handle, Events), BindError>>);
 
 /// The threads of the runtimes.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Hosts {
 /// Starts nodes for as long as the test runs.
 async fn serve<R: Runtime>(requests: Receiver<Request>) {
     while let Ok((options, reply)) = requests.recv().await {
-        let _ = reply.send(R::bind(options).await).await;
+        let _ = reply.send(R::bind_with_events(options).await).await;
     }
 }
 
@@ -68,7 +68,7 @@ impl<const FIRST: usize> Runtime for Mixed<FIRST> {
         }
     }
 
-    async fn bind(options: Options) -> Result<Handle, BindError> {
+    async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
         let host = HOSTS.with_borrow_mut(|hosts| {
             hosts.next += 1;
             hosts.requests[(hosts.next - 1) % hosts.requests.len()].clone()
@@ -76,6 +76,11 @@ impl<const FIRST: usize> Runtime for Mixed<FIRST> {
         let (reply, answer) = bounded(1);
         host.send((options, reply)).await.expect("the thread runs");
         answer.recv().await.expect("the thread runs")
+    }
+
+    async fn bind(options: Options) -> Result<Handle, BindError> {
+        let (handle, _) = Self::bind_with_events(options).await?;
+        Ok(handle)
     }
 
     async fn sleep(duration: Duration) {

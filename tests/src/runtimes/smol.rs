@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serf_runtime::{BindError, Handle, Options};
+use serf_runtime::{BindError, Events, Handle, Options};
 use smol::Executor;
 
 use super::no_task_left;
@@ -27,6 +27,11 @@ impl Runtime for Smol {
             no_task_left::<Self>(|| usize::from(!executor.is_empty())).await;
         }));
         EXECUTOR.take();
+    }
+
+    async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
+        let executor = EXECUTOR.with_borrow(Arc::clone);
+        serf_smol::bind_with_events_on(executor, options).await
     }
 
     async fn bind(options: Options) -> Result<Handle, BindError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serf_runtime::{BindError, Handle, Options};
+use serf_runtime::{BindError, Events, Handle, Options};
 use tokio::runtime::Builder;
 
 use super::no_task_left;
@@ -28,6 +28,10 @@ impl Runtime for OneThread {
         run::<Self>(&runtime.expect("tokio starts"), test);
     }
 
+    async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
+        serf_tokio::bind_with_events(options).await
+    }
+
     async fn bind(options: Options) -> Result<Handle, BindError> {
         serf_tokio::bind(options).await
     }
@@ -44,6 +48,10 @@ impl Runtime for ManyThreads {
             .enable_all()
             .build();
         run::<Self>(&runtime.expect("tokio starts"), test);
+    }
+
+    async fn bind_with_events(options: Options) -> Result<(Handle, Events), BindError> {
+        serf_tokio::bind_with_events(options).await
     }
 
     async fn bind(options: Options) -> Result<Handle, BindError> {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmpv::Value;
+use serf_core::KeyOperation;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use super::members::MemberFilter;
-use super::stats;
+use super::query::Pending;
 use super::subscription::{Output, monitor, stream};
+use super::{keys, query, stats};
 use crate::agent::{Agent, describe_join_error};
 use crate::handler::EventFilter;
 use crate::log::{Level, UnknownLevel};
@@ -56,12 +58,19 @@ pub(super) struct Connection {
     subscriptions: HashMap<u64, Subscription>,
     tasks: JoinSet<io::Result<()>>,
     monitor: Option<u64>,
+    pending: Pending,
 }
 
-/// An open stream or monitor. Dropping `stop` ends it between two records.
+/// An open stream, monitor or query. Dropping `stop` ends it between two records.
 struct Subscription {
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
+}
+
+impl Subscription {
+    fn has_ended(&mut self) -> bool {
+        self.ended.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+    }
 }
 
 /// What becomes of the connection after a command.
@@ -87,6 +96,7 @@ impl Connection {
             subscriptions: HashMap::new(),
             tasks: JoinSet::new(),
             monitor: None,
+            pending: Pending::default(),
         }
     }
 
@@ -106,10 +116,13 @@ impl Connection {
     /// The next message, or `None` when the client has gone. Notices clients that do not take
     /// the records of their subscriptions.
     async fn next_request(&mut self) -> Result<Option<Value>, Closed> {
-        let idle = self.subscriptions.is_empty();
-        let crowded = self.crowded.notified();
+        let crowded = Arc::clone(&self.crowded);
+        let crowded = crowded.notified();
         tokio::pin!(crowded);
         loop {
+            // Queries end by themselves.
+            self.subscriptions.retain(|_, open| !open.has_ended());
+            let idle = self.subscriptions.is_empty();
             tokio::select! {
                 // What has been sent is answered first.
                 biased;
@@ -173,15 +186,11 @@ impl Connection {
             command::GET_COORDINATE => self.coordinate().await,
             command::EVENT => self.user_event().await,
             command::WHY => self.why().await,
-            command::QUERY => self.refuse::<msg::QueryRequest>("queries").await,
-            command::RESPOND => {
-                let _: msg::RespondRequest = self.body().await?;
-                self.reply(error::INVALID_QUERY_ID).await
-            }
-            command::LIST_KEYS => self.refuse_keys().await,
+            command::QUERY => self.query().await,
+            command::RESPOND => self.respond().await,
+            command::LIST_KEYS => self.operate_keys(KeyOperation::List).await,
             command::INSTALL_KEY | command::USE_KEY | command::REMOVE_KEY => {
-                let _: msg::KeyRequest = self.body().await?;
-                self.refuse_keys().await
+                self.change_keys(&name).await
             }
             _ => {
                 self.reply(error::UNSUPPORTED_COMMAND).await?;
@@ -320,7 +329,8 @@ impl Connection {
         let events = self.agent.events.subscribe();
         self.reply("").await?;
         let output = self.output.clone();
-        self.subscribe(|stop| stream(seq, filters, events, output, stop));
+        let pending = self.pending.clone();
+        self.subscribe(|stop| stream(seq, filters, events, pending, output, stop));
         Ok(Then::Continue)
     }
 
@@ -348,6 +358,60 @@ impl Connection {
         self.subscribe(|stop| monitor(seq, level, lines, output, stop));
         self.monitor = Some(seq);
         Ok(Then::Continue)
+    }
+
+    async fn query(&mut self) -> Result<Then, Closed> {
+        let request: msg::QueryRequest = self.body().await?;
+        let seq = self.header.seq;
+        if self.subscriptions.contains_key(&seq) {
+            return self.reply(error::STREAM_EXISTS).await;
+        }
+        if let Some(full) = self.full() {
+            return self.reply(&full).await;
+        }
+        let answers = match query::ask(&self.agent.handle, request).await {
+            Ok(answers) => answers,
+            Err(failure) => {
+                tracing::warn!(target: "agent", "failed to send query: {failure}");
+                return self.reply(&failure).await;
+            }
+        };
+        self.reply("").await?;
+        let output = self.output.clone();
+        self.subscribe(|stop| query::pass_on(seq, answers, output, stop));
+        Ok(Then::Continue)
+    }
+
+    async fn respond(&mut self) -> Result<Then, Closed> {
+        let msg::RespondRequest { id, payload } = self.body().await?;
+        let Some(query) = self.pending.find(id) else {
+            return self.reply(error::INVALID_QUERY_ID).await;
+        };
+        let Bytes(payload) = payload.unwrap_or_default();
+        match self.agent.handle.respond(query, &payload).await {
+            Ok(()) => self.reply("").await,
+            Err(failure) => {
+                let words = error::RESPOND_FAILED;
+                self.reply(&format!("{words}: {failure}")).await
+            }
+        }
+    }
+
+    async fn change_keys(&mut self, name: &str) -> Result<Then, Closed> {
+        let msg::KeyRequest { key } = self.body().await?;
+        match keys::operation(name, &key) {
+            Ok(operation) => self.operate_keys(operation).await,
+            // Clients read a body after a key command also when it failed.
+            Err(error) => {
+                let nothing = msg::KeyResponse::default();
+                self.reply_with(&error.to_string(), &nothing).await
+            }
+        }
+    }
+
+    async fn operate_keys(&self, operation: KeyOperation) -> Result<Then, Closed> {
+        let (error, response) = keys::operate(&self.agent.handle, operation).await;
+        self.reply_with(&error, &response).await
     }
 
     fn full(&self) -> Option<String> {
@@ -414,21 +478,20 @@ impl Connection {
     }
 
     async fn coordinate(&mut self) -> Result<Then, Closed> {
-        let _: msg::CoordinateRequest = self.body().await?;
-        self.reply_with("", &msg::CoordinateResponse::default())
-            .await
-    }
-
-    /// Takes the body of a command whose feature does not exist yet.
-    async fn refuse<T: Decode>(&mut self, what: &str) -> Result<Then, Closed> {
-        let _: T = self.body().await?;
-        self.reply(&format!("{what} are not supported yet")).await
-    }
-
-    /// Clients read a body after a key command also when it failed.
-    async fn refuse_keys(&self) -> Result<Then, Closed> {
-        let text = "encryption keys are not supported yet";
-        self.reply_with(text, &msg::KeyResponse::default()).await
+        let msg::CoordinateRequest { node } = self.body().await?;
+        match self.agent.handle.coordinate(&node).await {
+            Ok(known) => {
+                let response = msg::CoordinateResponse {
+                    ok: known.is_some(),
+                    coord: known
+                        .as_ref()
+                        .map(msg::Coordinate::from)
+                        .unwrap_or_default(),
+                };
+                self.reply_with("", &response).await
+            }
+            Err(stopped) => self.reply(&stopped.to_string()).await,
+        }
     }
 }
 

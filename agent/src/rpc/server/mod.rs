@@ -5,7 +5,9 @@
 //! reader. A client that stalls or sends garbage loses its own connection and nothing else.
 
 mod connection;
+mod keys;
 mod members;
+mod query;
 mod stats;
 mod subscription;
 

@@ -29,8 +29,8 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
         ("os", &std::env::consts::OS),
         ("version", &concat!("serf-", env!("CARGO_PKG_VERSION"))),
     ]);
-    let serf = section(&[
-        ("encrypted", &false),
+    let mut serf = section(&[
+        ("encrypted", &node.encrypted),
         ("event_queue", &node.queues.events.depth),
         ("event_time", &node.event_time),
         ("failed", &node.failed),
@@ -43,6 +43,11 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
         ("query_time", &node.query_time),
     ]);
     let name = local.name().as_str();
+    // Absent where coordinates are off.
+    if agent.handle.coordinate(name).await?.is_some() {
+        let resets = node.coordinate_resets.to_string();
+        serf.insert("coordinate_resets".to_owned(), resets);
+    }
     Ok([
         ("agent", section(&[("name", &name)])),
         ("event_handlers", agent.handlers.list()),

@@ -8,11 +8,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Mutex, broadcast, oneshot};
 
+use super::query::Pending;
 use crate::event::AgentEvent;
 use crate::handler::EventFilter;
 use crate::log::{Level, Line};
 use crate::rpc::codec::{Bytes, Encode};
-use crate::rpc::protocol::{LogRecord, Member, MemberEventRecord, UserEventRecord, response};
+use crate::rpc::protocol::{
+    LogRecord, Member, MemberEventRecord, QueryEventRecord, UserEventRecord, response,
+};
 
 /// How long a client may take none of what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,11 +56,13 @@ impl Output {
     }
 }
 
-/// Sends the events that pass the filter until told to stop.
+/// Sends the events that pass the filter until told to stop. Queries among them are pending from
+/// then on.
 pub(super) async fn stream(
     seq: u64,
     filters: Vec<EventFilter>,
     mut events: broadcast::Receiver<Arc<AgentEvent>>,
+    pending: Pending,
     output: Output,
     mut stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -73,13 +78,22 @@ pub(super) async fn stream(
                 };
                 output.send(seq, "", Some(&record)).await?;
             }
+            AgentEvent::Query(query) => {
+                let record = QueryEventRecord {
+                    event: event.kind().to_owned(),
+                    id: pending.add(query),
+                    ltime: query.key.ltime.get(),
+                    name: query.name.to_string(),
+                    payload: carried(&query.payload),
+                };
+                output.send(seq, "", Some(&record)).await?;
+            }
             AgentEvent::User(user) => {
-                let payload = &user.payload;
                 let record = UserEventRecord {
                     event: event.kind().to_owned(),
                     ltime: user.ltime.get(),
                     name: user.name.to_string(),
-                    payload: (!payload.is_empty()).then(|| Bytes(payload.to_vec())),
+                    payload: carried(&user.payload),
                     coalesce: user.coalesce,
                 };
                 output.send(seq, "", Some(&record)).await?;
@@ -87,6 +101,11 @@ pub(super) async fn stream(
         }
     }
     Ok(())
+}
+
+/// A payload, if it is not empty.
+fn carried(payload: &[u8]) -> Option<Bytes> {
+    (!payload.is_empty()).then(|| Bytes(payload.to_vec()))
 }
 
 /// Sends the log lines from a level on until told to stop, first those that are kept.

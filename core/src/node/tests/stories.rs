@@ -230,6 +230,7 @@ fn a_leave_is_seen_as_left_and_stops_the_node() {
         assert_eq!(cluster.status(n, 2), Some(Status::Left), "at node-{n}");
         assert_eq!(cluster.kinds(n, 2), [MemberEventKind::Leave], "at node-{n}");
     }
+    assert_eq!(cluster.kinds(2, 2), [MemberEventKind::Leave]);
     assert_eq!(
         cluster.nodes[2].join(&[addr(0)], cluster.now),
         Err(CommandError::NotRunning)
@@ -643,4 +644,53 @@ fn unfinished_messages_on_many_streams_are_given_up_beyond_four_of_the_largest()
         );
     }
     assert_eq!(lone.counters().failed_streams, 0);
+}
+
+#[test]
+fn who_missed_a_refutation_is_told_of_it_when_it_declares_the_member_dead() {
+    let mut cluster = Cluster::joined(4, Config::lan());
+    // node-3 alone hears that node-2 is suspected, and never its answer.
+    let others = [0, 1, 2];
+    let now = cluster.now;
+    let accusation = Accusation {
+        incarnation: 1,
+        name: "node-2".into(),
+        from: "node-1".into(),
+    };
+    for n in [2, 3] {
+        let packet = packet(&Message::Suspect(accusation));
+        cluster.nodes[n].handle_datagram(addr(1), &packet, now);
+        if n == 2 {
+            cluster.deaf.extend(others.map(|from| (from, 3)));
+            cluster.run(3 * SECOND);
+        }
+    }
+    cluster.deaf.clear();
+    for n in others {
+        assert!(
+            cluster.nodes[n]
+                .member("node-2")
+                .expect("known")
+                .incarnation()
+                > 1
+        );
+    }
+    let corrected = |cluster: &Cluster| -> u64 {
+        cluster
+            .nodes
+            .iter()
+            .map(|it| it.counters().corrections)
+            .sum()
+    };
+    let dead = packet(&Message::Dead(Accusation {
+        from: "node-3".into(),
+        ..accusation
+    }));
+    let now = cluster.now;
+    cluster.nodes[0].handle_datagram(addr(3), &dead, now);
+    cluster.run(SECOND / 10);
+    assert_eq!(corrected(&cluster), 1);
+    let it = &cluster.nodes[3];
+    assert!(it.member("node-2").expect("known").incarnation() > 1);
+    assert_eq!(cluster.status(3, 2), Some(Status::Alive));
 }

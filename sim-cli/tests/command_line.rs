@@ -1,0 +1,150 @@
+//! The commands as a shell sees them: output, files and exit codes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn serf_sim(directory: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_serf-sim"))
+        .args(args)
+        .current_dir(directory)
+        .output()
+        .expect("the program was built")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("there is room for temporary files")
+}
+
+/// A scenario that holds, or does not.
+fn scenario(detected_within: &str) -> String {
+    format!(
+        "lasts = \"60s\"\ncluster.nodes = 6\n[[fault]]\nat = \"1s\"\ncrash.nodes = [2, 3]\n\
+         [[fault]]\nat = \"2s\"\nfor = \"1s\"\npause.nodes = [4]\n\
+         [expect]\ndetected_within = \"{detected_within}\"\n"
+    )
+}
+
+fn write(directory: &Path, name: &str, content: &str) {
+    std::fs::write(directory.join(name), content).expect("the directory is writable");
+}
+
+#[test]
+fn exit_codes_tell_held_failed_and_bad_input() {
+    let place = directory();
+    let at = place.path();
+    write(at, "good.toml", &scenario("30s"));
+    write(at, "bad.toml", &scenario("1ms"));
+    let run = |args: &[&str]| serf_sim(at, args).status.code();
+    assert_eq!(run(&["run", "good.toml"]), Some(0));
+    assert_eq!(run(&["run", "bad.toml"]), Some(1));
+    assert_eq!(run(&["run", "missing.toml"]), Some(2));
+    assert_eq!(run(&["explore", "good.toml", "--seeds", "3..3"]), Some(2));
+    let wrong = serf_sim(at, &["run", "good.toml", "--set", "cluster.nodes=0"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = text(&wrong.stderr);
+    assert!(
+        said.contains("cluster.nodes is 0, accepted is 1 to"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_failure_prints_the_command_that_repeats_it() {
+    let place = directory();
+    write(place.path(), "bad.toml", &scenario("1ms"));
+    let args = ["run", "bad.toml", "--seed", "9", "--nodes", "7"];
+    let output = serf_sim(place.path(), &args);
+    let said = text(&output.stderr);
+    let repeat = "repeat it: serf-sim run bad.toml --nodes 7 --seed 9";
+    assert!(said.contains(repeat), "{said}");
+}
+
+#[test]
+fn shards_merge_into_what_one_sweep_finds_whatever_the_number_of_jobs() {
+    let place = directory();
+    let at = place.path();
+    write(at, "bad.toml", &scenario("7s"));
+    let sweep = |file: &str, more: &[&str]| {
+        let args = ["explore", "bad.toml", "--seeds", "0..12", "--json"];
+        let output = serf_sim(at, &[&args[..], more].concat());
+        write(at, file, &text(&output.stdout));
+    };
+    sweep("all.json", &["--jobs", "1"]);
+    sweep("even.json", &["--shard", "0/2", "--jobs", "2"]);
+    sweep("odd.json", &["--shard", "1/2"]);
+    let merge = |files: &[&str]| serf_sim(at, &[&["merge", "--json"], files].concat());
+    let merged = merge(&["odd.json", "even.json"]);
+    let all = merge(&["all.json"]);
+    assert_eq!(text(&merged.stdout), text(&all.stdout));
+    assert_eq!(merged.status.code(), Some(1), "some seeds take longer");
+    assert!(text(&all.stdout).contains("\"wanted\": 12"));
+    let twice = merge(&["odd.json", "all.json"]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(text(&twice.stderr).contains("in the files twice"));
+
+    let junit = ["--junit", "out.xml"];
+    serf_sim(at, &[&["merge", "all.json"], &junit[..]].concat());
+    let xml = std::fs::read_to_string(at.join("out.xml")).expect("it was written");
+    assert!(xml.contains("tests=\"12\""), "{xml}");
+    assert_eq!(
+        xml.matches("<failure").count(),
+        xml.matches("</failure>").count()
+    );
+}
+
+#[test]
+fn a_failing_seed_shrinks_to_a_file_that_fails_on_its_own() {
+    let place = directory();
+    let at = place.path();
+    write(at, "bad.toml", &scenario("1ms"));
+    let shrunk = serf_sim(at, &["shrink", "bad.toml", "--seed", "4", "--tries", "200"]);
+    assert_eq!(shrunk.status.code(), Some(1), "{}", text(&shrunk.stderr));
+    let small = std::fs::read_to_string(at.join("shrunk-4.toml")).expect("it was written");
+    assert!(!small.contains("pause"), "{small}");
+    let again = serf_sim(at, &["run", "shrunk-4.toml"]);
+    assert_eq!(again.status.code(), Some(1));
+}
+
+#[test]
+fn all_built_in_scenarios_are_listed_and_printed() {
+    let place = directory();
+    let list = text(&serf_sim(place.path(), &["list"]).stdout);
+    assert!(list.lines().count() > 20, "{list}");
+    let one = serf_sim(place.path(), &["list", "s01-alone"]);
+    assert!(text(&one.stdout).contains("[[fault]]"));
+    assert_eq!(
+        serf_sim(place.path(), &["list", "s99"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn two_configurations_stand_side_by_side() {
+    let place = directory();
+    write(place.path(), "a.toml", &scenario("30s"));
+    let args = ["compare", "a.toml", "a.toml", "--seeds", "0..2"];
+    let more = ["--set-b", "config.probe_interval=\"2s\""];
+    let output = serf_sim(place.path(), &[&args[..], &more[..]].concat());
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let line = said
+        .lines()
+        .find(|line| line.starts_with("crash noticed first"));
+    assert!(line.is_some_and(|line| line.ends_with('%')), "{said}");
+}
+
+#[test]
+fn benchmarks_print_percentiles() {
+    let place = directory();
+    for what in ["convergence", "detection", "partition"] {
+        let args = ["bench", what, "--nodes", "5,8", "--seeds", "2"];
+        let output = serf_sim(place.path(), &args);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("99 %") && !said.contains(" - "), "{said}");
+    }
+}
