@@ -74,16 +74,30 @@ pub fn decode(meta: &[u8]) -> Tags {
 
 /// What stands after the tags in metadata; nothing where the tags cannot be read to their end.
 pub(crate) fn trailer(meta: &[u8]) -> &[u8] {
-    match meta.split_first() {
-        Some((&MAGIC, map)) => {
-            let mut reader = Reader::new(map);
-            match reader.skip() {
-                Ok(()) => reader.rest(),
-                Err(_) => &[],
-            }
-        }
-        _ => &[],
+    let Some((&MAGIC, map)) = meta.split_first() else {
+        return &[];
+    };
+    let mut reader = Reader::new(map);
+    match after_short_tags(map) {
+        Some(rest) => rest,
+        None if reader.skip().is_ok() => reader.rest(),
+        None => &[],
     }
+}
+
+/// The same for a map of fewer than 16 tags of fewer than 32 bytes each, as nearly all are; `None`
+/// for others.
+fn after_short_tags(map: &[u8]) -> Option<&[u8]> {
+    let (&header @ 0x80..=0x8f, mut rest) = map.split_first()? else {
+        return None;
+    };
+    for _ in 0..2 * (header & 0x0f) {
+        let (&len @ 0xa0..=0xbf, text) = rest.split_first()? else {
+            return None;
+        };
+        rest = text.get(usize::from(len & 0x1f)..)?;
+    }
+    Some(rest)
 }
 
 /// Reads the map alone, as far as it can be read.

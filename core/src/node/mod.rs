@@ -326,6 +326,8 @@ impl Node {
         }
     }
 
+    // Always inlined into the loop of either wire: handing a message over costs as much as reading it.
+    #[inline(always)]
     fn handle_message(&mut self, from: SocketAddr, wire: Wire, message: &Message<'_>) {
         match message {
             Message::Ping(ping) => self.on_ping(from, wire, ping),

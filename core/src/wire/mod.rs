@@ -113,12 +113,10 @@ pub(crate) fn append_spoken(meta: &mut alloc::vec::Vec<u8>) -> bool {
 
 /// True if metadata says that the native wire is understood.
 pub(crate) fn understands_native(meta: &[u8]) -> bool {
-    // The tags are only stepped over where it can be.
-    meta.contains(&SPOKEN)
-        && match tags::trailer(meta) {
-            [SPOKEN, formats @ ..] => formats.contains(&native::FIRST_BYTE),
-            _ => false,
-        }
+    match tags::trailer(meta) {
+        [SPOKEN, formats @ ..] => formats.contains(&native::FIRST_BYTE),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +146,11 @@ mod tests {
         assert!(!understands_native(b"\xff\x80\xc1"));
         assert!(!understands_native(b"\xff\x80\xb1"));
         assert!(understands_native(b"\xff\x80\xc1\xb0\xb1"));
+        // Tags in longer forms.
+        let long = b"\xff\x81\xa1k\xda\x00\x01v\xc1\xb1";
+        assert!(understands_native(long));
+        assert!(!understands_native(&long[..long.len() - 1]));
+        assert!(!understands_native(b"\xff\xde\x00\x01\xa1k\xc1\xb1"));
     }
 
     #[test]
