@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use serf_core::message::{Alive, Message, Ping, SyncEntry, SyncState};
 use serf_core::wire::native::{PacketWriter, SyncWriter};
 use serf_core::{
-    Action, Config, Identity, Instant, Intent, LamportTime, Name, Node, Params, StreamId,
-    StreamInput, VersionRange, Versions,
+    Action, Config, Identity, Instant, Intent, Name, Node, Params, StreamId, StreamInput,
+    VersionRange, Versions,
 };
 
 /// Tags of a usual size, as encoded: `role=web`, `dc=east`, `rack=r12`.
@@ -92,7 +92,7 @@ pub(crate) fn exchange(count: usize) -> Vec<u8> {
         assert!(
             writer.push(&SyncEntry {
                 state: SyncState::Alive,
-                intent: Intent::join(LamportTime::new(1)),
+                intent: Intent::NONE,
                 alive
             }),
             "it fits"

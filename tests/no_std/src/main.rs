@@ -162,6 +162,7 @@ impl Pair {
             Action::WriteStream { id } => self.pass_on(n, id, StreamInput::Data(&bytes), now),
             Action::CloseStream { id, .. } => self.pass_on(n, id, StreamInput::Finished, now),
             Action::Event(_) | Action::Done { .. } => {}
+            Action::Answer { .. } | Action::QueryEnded { .. } => {}
             Action::Wait(due) => return Some(due.unwrap_or(Instant::FAR_FUTURE)),
         }
         None
