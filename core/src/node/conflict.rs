@@ -1,12 +1,14 @@
 //! Two nodes of one name: who keeps it (wire-protocol reference, section 8.8).
 //!
-//! Both ask the others whom they know by that name. A node gives way only if more than half of
-//! all the others say that it is another one. As nobody says both, never both of two contenders
+//! Both ask the others whom they know by that name, and each other whether they are there. A node
+//! gives way only if the other one is, and more than half of all the others know that one: whoever
+//! comes back at a new address is not stopped by the memory of where it was. As nobody says both, never both of two contenders
 //! give way, whatever gets lost; where nobody has a majority both stay, and go on to say so.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::outbox::Output;
 use super::{Node, Phase};
 use crate::event::Event;
 use crate::member::Status;
@@ -21,6 +23,9 @@ pub(super) struct Vote {
     query: QueryKey,
     /// The other who claims the name.
     rival: SocketAddr,
+    /// The number of the ping that asks whether it is there, and whether it has answered.
+    ping: u32,
+    rival_answers: bool,
     /// How many there are that could vote.
     electorate: usize,
     for_me: usize,
@@ -35,22 +40,42 @@ impl Node {
         }
         let payload = self.name.clone();
         let electorate = self.table.live() - 1;
+        let ping = self.take_seq();
         let begin = |node: &mut Self, query| {
             node.vote = Some(Vote {
                 query,
                 rival,
+                ping,
+                rival_answers: false,
                 electorate,
                 for_me: 0,
                 for_rival: 0,
             });
         };
         // Too many queries under way: the next time that the conflict shows.
-        let _ = self.begin_query(
+        let begun = self.begin_query(
             "_serf_conflict",
             payload.as_bytes(),
             &QueryParams::default(),
             begin,
         );
+        if begun.is_ok() {
+            self.push(Output::Ping {
+                seq: ping,
+                target: payload,
+                to: self.dest_named(RawName::new(b""), rival),
+                suspected: None,
+            });
+        }
+    }
+
+    /// An ack came. True if it is the other claimant's.
+    pub(super) fn take_rivals_ack(&mut self, seq: u32) -> bool {
+        let vote = self.vote.as_mut().filter(|vote| vote.ping == seq);
+        vote.is_some_and(|vote| {
+            vote.rival_answers = true;
+            true
+        })
     }
 
     /// Takes a vote about this node's name. Gives the answer back if it is none.
@@ -75,12 +100,14 @@ impl Node {
         };
         let Vote {
             rival,
+            rival_answers,
             electorate,
             for_me,
             for_rival,
             ..
         } = vote;
-        let lost = for_rival > electorate / 2 && self.phase == Phase::Running;
+        let outvoted = rival_answers && for_rival > electorate / 2;
+        let lost = outvoted && self.phase == Phase::Running;
         self.event(Event::NameVote {
             rival,
             for_me,

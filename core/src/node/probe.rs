@@ -308,7 +308,7 @@ impl Node {
                 told: None,
                 forwarded: true,
             });
-        } else {
+        } else if !self.take_rivals_ack(ack.seq) {
             self.counters.dropped_stale_acks += 1;
         }
     }
@@ -354,7 +354,7 @@ impl Node {
     /// Numbers are given out in order, and all helper probes wait equally long, so the first one
     /// in the map is the first to expire. When the numbers wrap, after four billion probes, some
     /// nacks are late; nothing else.
-    fn take_seq(&mut self) -> u32 {
+    pub(super) fn take_seq(&mut self) -> u32 {
         let seq = self.next_seq;
         self.next_seq = seq.wrapping_add(1);
         seq

@@ -318,3 +318,18 @@ fn a_vote_can_be_switched_off() {
     cluster.run(30 * SECOND);
     assert!(!cluster.nodes[3].is_stopped());
 }
+
+#[test]
+fn s_15_whoever_comes_back_at_a_new_address_is_not_stopped_by_a_vote() {
+    let mut cluster = contenders(5);
+    // The first holder of the name is gone, and nobody has noticed yet.
+    cluster.down.insert(3);
+    let now = cluster.now;
+    cluster.nodes[4].join(&[addr(0)], now).expect("accepted");
+    cluster.run(60 * SECOND);
+    assert!(!cluster.nodes[4].is_stopped());
+    let voted = |(n, event): &(usize, Event)| {
+        *n == 4 && matches!(event, Event::NameVote { lost: false, .. })
+    };
+    assert!(cluster.events.iter().any(voted));
+}
