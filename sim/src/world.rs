@@ -416,10 +416,16 @@ impl World {
     /// # Errors
     /// When a check fails.
     pub fn try_to_converge(&mut self, limit: Duration) -> Result<Option<Duration>, Failure> {
+        // Most changes of a view are told as events. A member that was said to leave and stays is
+        // not, so there is a look every second anyway.
+        const ANYWAY: Duration = Duration::from_secs(1);
         self.views_changed = true;
         let start = self.now;
+        let mut looked = start;
         loop {
-            if std::mem::take(&mut self.views_changed) {
+            let changed = std::mem::take(&mut self.views_changed);
+            if changed || self.now.since(looked) >= ANYWAY {
+                looked = self.now;
                 let truth = Truth::of(self);
                 if truth.numbers_match(self) && truth.judge(self).agree() {
                     return Ok(Some(self.now.since(start)));
