@@ -7,10 +7,11 @@ mod support;
 
 use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, stdout};
 
-/// The reference lists members and tags in random order.
+/// The reference lists members and tags in random order, and does not know of wires.
 fn normalised(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = text
         .lines()
+        .map(|line| line.split("Wire: ").next().unwrap_or_default())
         // Which line is the last decides where the padding is trimmed.
         .map(|line| line.trim_end().to_owned())
         .collect();
@@ -100,7 +101,12 @@ fn commands_agree_on_agents_of(which: Which) {
     ] {
         same(&alpha, "members", args);
     }
+    let ours = which == Which::Ours;
+    let detailed = same(&alpha, "members", &["-detailed", "-name", "beta-long"]);
+    assert_eq!(detailed.contains("  Wire: native"), ours, "{detailed}");
     let text = same(&alpha, "info", &[]);
+    let wire = "\nwire:\n\tbeta-long = native";
+    assert_eq!(text.contains(wire), ours, "{text}");
     assert!(
         text.contains("\tmembers = 2\n") && text.contains("\trole = web\n"),
         "{text}"

@@ -139,4 +139,4 @@ pub use stats::{Counters, QueueReport, QueueStats};
 pub use swim::pool::ProfilePool;
 pub use tags::Tags;
 pub use time::Instant;
-pub use wire::{Wire, Wires};
+pub use wire::{UnknownWires, Wire, Wires};

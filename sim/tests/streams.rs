@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serf_core::{Outcome, StreamFailure};
+use serf_core::{Config, Outcome, Params, StreamFailure, Wires};
 use serf_sim::{Cut, Failure, Latency, Link, Ratio, Traffic, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -85,9 +85,21 @@ fn a_firewall_that_rejects_refuses() -> Result<(), Failure> {
 #[test]
 fn a_crash_in_the_middle_breaks_the_stream() -> Result<(), Failure> {
     let latency = Latency::Constant(SECOND / 10);
-    let mut world = World::builder(7).nodes(2).latency(latency).build();
-    world.schedule(SECOND / 4, serf_sim::Op::Crash(1));
-    assert_eq!(join(&mut world, 1)?, (0, vec![StreamFailure::Reset]));
+    for (wires, failure) in [
+        (Wires::Native, StreamFailure::Reset),
+        // One who breaks off may not have understood, and is asked in the other wire.
+        (Wires::Auto, StreamFailure::Refused),
+    ] {
+        let config = Config {
+            wires,
+            ..Config::lan()
+        };
+        let params = Params::new(config).expect("the configuration is valid");
+        let builder = World::builder(7).nodes(2).params(params);
+        let mut world = builder.latency(latency).build();
+        world.schedule(SECOND / 4, serf_sim::Op::Crash(1));
+        assert_eq!(join(&mut world, 1)?, (0, vec![failure]));
+    }
     Ok(())
 }
 

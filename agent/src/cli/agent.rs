@@ -110,9 +110,19 @@ pub(super) struct Agent {
     /// File in which tags are kept that are changed while the agent runs; excludes -tag
     #[arg(long, value_name = "FILE")]
     tags_file: Option<String>,
-    /// Do not compress messages (they never are)
+    /// Which wires to speak: auto (to each member the best that both know), native or memberlist
+    /// [default: auto]
+    #[arg(long, value_name = "WIRE")]
+    wire: Option<String>,
+    /// Do not compress messages of the memberlist wire
     #[arg(long)]
     disable_compression: bool,
+    /// With a key, also accept what is not encrypted: while a running cluster gets its first key
+    #[arg(long)]
+    accept_unencrypted: bool,
+    /// With a key, still send what is not encrypted: while a running cluster gets its first key
+    #[arg(long)]
+    send_unencrypted: bool,
     /// Only check the configuration and print all of it as JSON, defaults included
     #[arg(long)]
     check_config: bool,
@@ -158,6 +168,10 @@ impl Run for Agent {
             rejoin_after_leave: self.rejoin,
             broadcast_timeout: self.broadcast_timeout.unwrap_or_default(),
             label: self.label.unwrap_or_default(),
+            wire: self.wire.unwrap_or_default(),
+            disable_compression: self.disable_compression,
+            accept_unencrypted: self.accept_unencrypted,
+            send_unencrypted: self.send_unencrypted,
             http_addr: self.http_addr.unwrap_or_default(),
             log_format: self.log_format.unwrap_or_default(),
             ..RawConfig::default()

@@ -15,7 +15,7 @@ use crate::rpc::protocol::{Member, MembersFilteredRequest};
 #[derive(Debug, clap::Parser)]
 #[command(name = "serf members")]
 pub(super) struct Members {
-    /// Also show the protocol versions (text only)
+    /// Also show the protocol versions, and which wire the agent speaks to each member (text only)
     #[arg(long)]
     detailed: bool,
     /// Output format: text or json
@@ -69,6 +69,9 @@ struct Entry {
     tags: BTreeMap<String, String>,
     status: String,
     protocol: BTreeMap<&'static str, u8>,
+    /// Empty if the agent does not tell.
+    #[serde(skip)]
+    wire: String,
 }
 
 impl From<Member> for Entry {
@@ -88,6 +91,7 @@ impl From<Member> for Entry {
                 ("max", member.delegate_max),
                 ("version", member.delegate_cur),
             ]),
+            wire: member.wire,
         }
     }
 }
@@ -109,6 +113,9 @@ impl Entry {
                 protocol("min"),
                 protocol("max")
             ));
+            if !self.wire.is_empty() {
+                row.push(format!("Wire: {}", self.wire));
+            }
         }
         row
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::RawConfig;
 use super::settings::SHORTEST;
 use crate::duration::GoDuration;
-use serf_core::{Config, Versions};
+use serf_core::{Config, Versions, Wires};
 
 /// What a secret is shown as.
 const HIDDEN: &str = "(hidden)";
@@ -23,6 +23,7 @@ impl RawConfig {
         text(&mut self.log_level, "INFO");
         text(&mut self.log_format, "text");
         text(&mut self.profile, "lan");
+        text(&mut self.wire, Wires::Auto.as_str());
         text(&mut self.rpc_addr, "127.0.0.1:7373");
         text(&mut self.syslog_facility, "LOCAL0");
         if self.protocol <= 0 {

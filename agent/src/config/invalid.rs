@@ -19,6 +19,9 @@ pub enum InvalidConfig {
     /// Another format.
     #[error("Invalid log_format: '{0}' (accepted are text and json)")]
     LogFormat(String),
+    /// Another choice of wires.
+    #[error("Invalid wire: '{0}' (accepted are auto, native and memberlist)")]
+    Wire(String),
     /// Another facility.
     #[error(
         "Syslog setup failed: invalid syslog facility: {0} (accepted are KERN, USER, MAIL, \

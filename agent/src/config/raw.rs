@@ -157,11 +157,19 @@ config! {
         validate_node_names: bool,
         /// Details of mDNS.
         mdns: Mdns,
-        /// Label of the cluster; whoever has another one is not heard. Ours.
+        /// Label of the cluster; whoever has another one is not heard. Ours, as are those below.
         label: String,
-        /// Address for metrics and health over HTTP. Ours: the reference system has no such key.
+        /// Which wires to speak: auto, native or memberlist.
+        wire: String,
+        /// Send everything as it is: nothing is compressed.
+        disable_compression: bool,
+        /// With a key, also accept what is not encrypted.
+        accept_unencrypted: bool,
+        /// With a key, still send what is not encrypted.
+        send_unencrypted: bool,
+        /// Address for metrics and health over HTTP.
         http_addr: String,
-        /// How log lines are printed: text or json. Ours, too.
+        /// How log lines are printed: text or json.
         log_format: String,
     }
 }

@@ -174,6 +174,13 @@ impl Settings {
             size("query_response_size_limit", raw.query_response_size_limit)?;
         protocol.coordinates = !raw.disable_coordinates;
         protocol.resolve_conflicts = !raw.disable_name_resolution;
+        protocol.wires = raw
+            .wire
+            .parse()
+            .map_err(|_| InvalidConfig::Wire(raw.wire.clone()))?;
+        protocol.compress_streams = !raw.disable_compression;
+        protocol.verify_incoming = !raw.accept_unencrypted;
+        protocol.verify_outgoing = !raw.send_unencrypted;
         let keyring = match raw.encrypt_key.as_str() {
             "" => None,
             text => Some(Keyring::new(Key::from_base64(text)?)),
@@ -269,6 +276,15 @@ fn warn(raw: &RawConfig, warnings: &mut Vec<String>) {
         let text = "Warning: 'RejoinAfterLeave' enabled without snapshot file";
         warnings.push(text.to_owned());
     }
+    let keys = !raw.encrypt_key.is_empty() || !raw.keyring_file.is_empty();
+    for (key, given) in [
+        ("accept_unencrypted", raw.accept_unencrypted),
+        ("send_unencrypted", raw.send_unencrypted),
+    ] {
+        if given && !keys {
+            warnings.push(format!("Warning: '{key}' has no effect without a key"));
+        }
+    }
     for key in WITHOUT_EFFECT.iter().filter(|key| set.contains(key)) {
         warnings.push(format!("Warning: '{key}' has no effect"));
     }
@@ -317,6 +333,7 @@ fn given(text: String) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serf_core::Wires;
 
     fn settings(text: &str) -> Result<Settings, String> {
         let raw = RawConfig::from_json(text).unwrap();
@@ -342,7 +359,8 @@ mod tests {
             r#"{"encrypt_key": "AAAAAAAAAAAAAAAAAAAAAA==", "snapshot_path": "/s",
                 "rejoin_after_leave": true, "disable_coordinates": true,
                 "disable_name_resolution": true, "query_size_limit": 100,
-                "query_response_size_limit": 200, "label": "test"}"#,
+                "query_response_size_limit": 200, "label": "test", "wire": "memberlist",
+                "disable_compression": true, "accept_unencrypted": true, "send_unencrypted": true}"#,
         )
         .unwrap();
         assert_eq!(all.keyring.unwrap().primary().as_bytes(), [0; 16]);
@@ -352,6 +370,9 @@ mod tests {
         assert!(!protocol.coordinates && !protocol.resolve_conflicts);
         assert_eq!(protocol.query_size_limit, 100);
         assert_eq!(protocol.query_response_size_limit, 200);
+        assert_eq!(protocol.wires, Wires::Memberlist);
+        assert!(!protocol.compress_streams && !protocol.verify_incoming);
+        assert!(!protocol.verify_outgoing);
         assert_eq!(all.label.as_bytes(), b"test");
         let file = settings(r#"{"keyring_file": "/k"}"#).unwrap();
         assert_eq!((file.keyring, file.keyring_file), (None, Some("/k".into())));
@@ -362,6 +383,7 @@ mod tests {
         for (text, word) in [
             (r#"{"rejoin_after_leave": true}"#, "RejoinAfterLeave"),
             (r#"{"enable_compression": true}"#, "enable_compression"),
+            (r#"{"accept_unencrypted": true}"#, "accept_unencrypted"),
             (r#"{"mdns": {"interface": "lo"}}"#, "mdns"),
         ] {
             let warnings = settings(text).unwrap().warnings;

@@ -492,24 +492,38 @@ impl Node {
         }
         let newcomer = dialled && self.table.len() <= 1;
         match wire {
-            Wire::Native => self.merge_entries(native::SyncEntries::new(sync)),
+            Wire::Native => {
+                let count = |node: &mut Self, _| node.counters.dropped_malformed += 1;
+                self.merge_entries(native::SyncEntries::new(sync), count);
+            }
             Wire::Memberlist => {
                 let origin = self.origin(peer);
-                self.merge_entries(memberlist::SyncEntries::new(sync, origin));
+                self.merge_entries(
+                    memberlist::SyncEntries::new(sync, origin),
+                    Self::count_refused,
+                );
             }
         }
         self.merge_state(sync, wire, newcomer);
         Ok(())
     }
 
-    fn merge_entries<'a, E>(&mut self, entries: impl Iterator<Item = Result<SyncEntry<'a>, E>>) {
+    /// Takes in what can be read, and lets the rest be counted.
+    fn merge_entries<'a, E>(
+        &mut self,
+        entries: impl Iterator<Item = Result<SyncEntry<'a>, E>>,
+        count: impl Fn(&mut Self, E),
+    ) {
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
         for entry in entries {
-            let Ok(entry) = entry else {
-                self.counters.dropped_malformed += 1;
-                continue;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    count(self, error);
+                    continue;
+                }
             };
             let alive = entry.alive;
             let accusation = |from| Accusation {

@@ -74,6 +74,16 @@ pub enum Wires {
 }
 
 impl Wires {
+    /// The word for it in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Memberlist => "memberlist",
+        }
+    }
+
     /// True if messages of this wire are understood.
     #[must_use]
     pub const fn include(self, wire: Wire) -> bool {
@@ -93,6 +103,30 @@ impl Wires {
         }
     }
 }
+
+/// Takes the words of [`Wires::as_str`].
+impl core::str::FromStr for Wires {
+    type Err = UnknownWires;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWires> {
+        [Self::Auto, Self::Native, Self::Memberlist]
+            .into_iter()
+            .find(|wires| wires.as_str() == text)
+            .ok_or(UnknownWires)
+    }
+}
+
+/// A text that names no choice of wires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownWires;
+
+impl fmt::Display for UnknownWires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such choice of wires (accepted are auto, native and memberlist)")
+    }
+}
+
+impl core::error::Error for UnknownWires {}
 
 /// How a member says in its metadata that it understands the native wire: after the tags stand
 /// this byte and the first bytes of all formats that it understands.

@@ -48,12 +48,19 @@ pub(super) async fn collect(agent: &Agent) -> Result<Stats, Stopped> {
         let resets = node.coordinate_resets.to_string();
         serf.insert("coordinate_resets".to_owned(), resets);
     }
+    let members = agent.handle.members().await?;
+    let wires = members
+        .iter()
+        .filter(|member| member.name() != local.name())
+        .map(|member| (member.name().to_string(), member.wire().to_string()));
     Ok([
         ("agent", section(&[("name", &name)])),
         ("event_handlers", agent.handlers.list()),
         ("runtime", runtime),
         ("serf", serf),
         ("tags", local.tags()),
+        // Ours: by member, what this agent speaks to it.
+        ("wire", wires.collect()),
     ]
     .into_iter()
     .map(|(name, section)| (name.to_owned(), section))
