@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::key_report::KeyReport;
@@ -71,7 +73,7 @@ pub enum Action {
 }
 
 /// Names a stream between the node and its caller; never reused within a run.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(pub(crate) u64);
 
 impl StreamId {
@@ -89,7 +91,7 @@ impl fmt::Debug for StreamId {
 }
 
 /// Names a command that ends later with [`Action::Done`]; never reused within a run.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CommandId(pub(crate) u64);
 
 impl CommandId {
@@ -120,7 +122,7 @@ pub enum StreamInput<'a> {
 }
 
 /// Why a stream exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StreamFailure {
     /// Nobody listens there.

@@ -1,6 +1,7 @@
 //! A member as applications see it.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use core::ops::Deref;
@@ -15,7 +16,8 @@ use crate::wire::native::Announcement;
 use crate::wire::{Wire, understands_native};
 
 /// The name of a member: UTF-8 of 1 to [`Name::MAX_LEN`] bytes, cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "SmolStr")]
 pub struct Name(SmolStr);
 
 impl Name {
@@ -39,6 +41,14 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<SmolStr> for Name {
+    type Error = InvalidName;
+
+    fn try_from(name: SmolStr) -> Result<Self, InvalidName> {
+        Self::new(&name)
     }
 }
 
@@ -186,7 +196,8 @@ impl VersionRange {
 }
 
 /// What a member announces about itself. Rarely changes, so it is shared, never edited.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "ProfileParts", into = "ProfileParts")]
 pub struct Profile {
     /// Its name.
     pub name: Name,
@@ -216,6 +227,22 @@ impl Profile {
     #[must_use]
     pub fn meta(&self) -> &[u8] {
         self.announced.meta()
+    }
+}
+
+/// What a profile is made from, and saved as: name, address, versions, metadata.
+type ProfileParts = (Name, SocketAddr, Versions, Vec<u8>);
+
+impl From<ProfileParts> for Profile {
+    fn from((name, addr, versions, meta): ProfileParts) -> Self {
+        Self::new(name, addr, versions, &meta)
+    }
+}
+
+impl From<Profile> for ProfileParts {
+    fn from(profile: Profile) -> Self {
+        let meta = profile.meta().to_vec();
+        (profile.name, profile.addr, profile.versions, meta)
     }
 }
 

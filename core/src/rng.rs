@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 /// What a generator is used for. Each has a stream of its own, so that one more draw for one
 /// purpose does not shift the numbers that another gets.
@@ -24,8 +25,27 @@ pub(crate) enum Purpose {
 }
 
 /// A generator for one purpose.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Position", into = "Position")]
 pub(crate) struct Rng(ChaCha8Rng);
+
+/// Seed, stream, and how many words have been drawn.
+type Position = ([u8; 32], u64, u128);
+
+impl From<Position> for Rng {
+    fn from((seed, stream, word): Position) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        rng.set_stream(stream);
+        rng.set_word_pos(word);
+        Self(rng)
+    }
+}
+
+impl From<Rng> for Position {
+    fn from(Rng(rng): Rng) -> Self {
+        (rng.get_seed(), rng.get_stream(), rng.get_word_pos())
+    }
+}
 
 impl Rng {
     pub(crate) fn new(seed: [u8; 32], purpose: Purpose) -> Self {

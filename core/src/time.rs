@@ -4,12 +4,14 @@ use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A point in time, in nanoseconds since an arbitrary start that the caller chooses once.
 ///
 /// Unlike `std::time::Instant` it can be made from a number, hashed, printed and stored in a
 /// trace. Arithmetic saturates at both ends (the far end is 584 years away), so no remote input
 /// can make it wrap.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Instant(u64);
 
 impl Instant {

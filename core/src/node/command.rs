@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::exchange::Purpose;
 use super::outbox::Output;
 use super::spread::Subject;
@@ -28,7 +30,7 @@ const MAX_SEEDS: usize = 1024;
 pub(super) const MAX_COMMANDS: usize = 256;
 
 /// A join under way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Join {
     id: CommandId,
     /// Deliver the user events of the past, too.

@@ -8,6 +8,8 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::outbox::Output;
 use super::{Node, Phase};
 use crate::event::Event;
@@ -18,7 +20,7 @@ use crate::serf::query::{QueryKey, QueryParams};
 use crate::wire::memberlist::{MemberRecord, read_conflict_response, write_conflict_response};
 
 /// The vote about this node's name that is under way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Vote {
     query: QueryKey,
     /// The other who claims the name.

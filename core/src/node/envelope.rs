@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use crate::action::StreamFailure;
 use crate::event::Event;
@@ -21,12 +23,15 @@ use crate::wire::seal::{self, FRAME_FIRST_BYTE, NONCE_LEN, PACKET_OVERHEAD, Seal
 const REMIND: Duration = Duration::from_secs(30);
 
 /// What every packet and stream is put into.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Envelope {
     label: Label,
+    /// Never saved.
+    #[serde(skip)]
     ring: Option<Ring>,
     nonces: Rng,
     /// The packet that is being opened; kept for its memory.
+    #[serde(skip)]
     scratch: Vec<u8>,
     /// When something could be opened last.
     opened: Option<Instant>,

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::outbox::Output;
 use super::timers::Timer;
 use super::{Node, Phase};
@@ -29,7 +31,7 @@ const HELD_MESSAGES: usize = 4;
 
 /// The streams that are open, by id. As all of one side get the same time, ids are in the order
 /// of deadlines.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Streams {
     open: BTreeMap<u64, Stream>,
     next: u64,
@@ -38,7 +40,7 @@ pub(super) struct Streams {
     held: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stream {
     role: Role,
     peer: SocketAddr,
@@ -49,7 +51,7 @@ struct Stream {
 }
 
 /// What a stream is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Role {
     /// A peer dialled and has yet to say what it wants.
     Inbound,
@@ -60,7 +62,7 @@ enum Role {
 }
 
 /// Why state is exchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
     /// A command asked for it.
     Join(CommandId),

@@ -3,6 +3,8 @@
 //! What applications say and what the membership has to say share each packet: a storm of the one
 //! does not silence the other.
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use super::intent::IntentNews;
 use super::query::QueryNews;
@@ -17,7 +19,7 @@ use crate::swim::rumour::{Claim, Rumour};
 const SHORTEST: usize = 8;
 
 /// What Serf's layer has to tell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Queues {
     pub(super) intents: Broadcasts<IntentNews>,
     pub(super) queries: Broadcasts<QueryNews>,
@@ -44,6 +46,13 @@ impl Queues {
         self.intents.shrink_if_idle();
         self.queries.shrink_if_idle();
         self.events.shrink_if_idle();
+    }
+
+    /// Makes the indexes anew, which are not saved.
+    pub(super) fn reindex(&mut self) {
+        self.intents.reindex();
+        self.queries.reindex();
+        self.events.reindex();
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -6,6 +6,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Node, Phase};
 use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
@@ -21,7 +23,7 @@ use crate::time::Instant;
 const MAX_PRUNES: usize = 1024;
 
 /// An intent on its way to everybody.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct IntentNews {
     name: Name,
     intent: Intent,

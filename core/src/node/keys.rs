@@ -7,6 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use crate::action::{CommandId, Outcome};
 use crate::error::CommandError;
@@ -36,7 +38,7 @@ const BYTES_PER_KEY: usize = 25;
 const RELAYS: u8 = 3;
 
 /// A key operation of this node under way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct KeyTask {
     id: CommandId,
     /// Those that have not answered yet.

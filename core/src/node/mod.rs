@@ -14,6 +14,7 @@
 //! - [`wires`]: which wire is spoken to whom.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
+mod checkpoint;
 mod command;
 mod conflict;
 mod distance;
@@ -54,6 +55,8 @@ use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
 use self::timers::{Timer, Timers};
 use self::wires::Dest;
+use serde::{Deserialize, Serialize};
+
 use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
@@ -88,7 +91,7 @@ use crate::wire::native::{MessageError, PacketError, read_packet};
 ///
 /// A clone is an independent copy that goes on from the same state; it shares the member table's
 /// pages until one of the two writes to them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     params: Params,
     envelope: Envelope,
@@ -98,6 +101,7 @@ pub struct Node {
     me: Slot,
 
     table: Table,
+    #[serde(skip)]
     pool: Option<ProfilePool>,
     rumours: Broadcasts<Rumour>,
     clocks: NodeClocks,
@@ -140,9 +144,12 @@ pub struct Node {
     gossip_phase: Instant,
     outbox: Outbox,
     /// Holds the coordinate while an ack is written; kept for its memory.
+    #[serde(skip)]
     scratch: Vec<u8>,
     /// For packets of the memberlist wire that are compressed, or are to be.
+    #[serde(skip, default = "Unpacker::new")]
     unpacker: Unpacker,
+    #[serde(skip, default = "Compressor::new")]
     compressor: Compressor,
     counters: Counters,
     probe_rng: Rng,
@@ -156,7 +163,7 @@ pub struct Node {
 const MAX_INTENTS: usize = 4096;
 
 /// The three clocks of a node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct NodeClocks {
     member: LamportClock,
     event: LamportClock,
@@ -174,7 +181,7 @@ impl NodeClocks {
 }
 
 /// The life of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Running,
     Leaving,

@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::query::Response;
 use super::wires::Dest;
 use crate::action::{CommandId, Outcome, StreamId};
@@ -123,9 +125,10 @@ impl Output {
     }
 }
 
-/// A bounded queue of pending actions.
-#[derive(Debug, Clone)]
+/// A bounded queue of pending actions. It is saved without them: a drained node has none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Outbox {
+    #[serde(skip)]
     queue: VecDeque<Output>,
     limit: usize,
 }

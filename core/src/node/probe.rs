@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::outbox::Output;
 use super::timers::Timer;
 use super::wires::Dest;
@@ -25,7 +27,7 @@ const NACK_SINCE: u8 = 4;
 const STREAM_PING_SINCE: u8 = 3;
 
 /// The probe under way; there is at most one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Probe {
     seq: u32,
     slot: Slot,
@@ -42,7 +44,7 @@ pub(super) struct Probe {
 }
 
 /// A probe made for somebody else.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct HelperProbe {
     requester: Dest,
     /// The requester's number.

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use super::outbox::Output;
 use super::user_event::PACKET_OVERHEAD;
@@ -30,7 +32,7 @@ use crate::wire::{Wire, memberlist, native};
 const RELAY_SINCE: u8 = 5;
 
 /// A query on its way to everybody.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct QueryNews {
     query: Query,
     filters: KeptFilters,
@@ -39,7 +41,7 @@ pub(super) struct QueryNews {
 }
 
 /// Filters in the form in which they came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum KeptFilters {
     Native(Arc<[u8]>),
     Memberlist(Arc<[u8]>),

@@ -1,5 +1,7 @@
 //! Commands that wait until everybody has been told something, the leave above all.
 
+use serde::{Deserialize, Serialize};
+
 use super::command::MAX_COMMANDS;
 use super::timers::Timer;
 use super::{Node, Phase};
@@ -13,7 +15,7 @@ use crate::swim::table::Slot;
 use crate::time::Instant;
 
 /// A command that waits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Spread {
     id: CommandId,
     subject: Subject,
@@ -21,7 +23,7 @@ pub(super) struct Spread {
 }
 
 /// What everybody is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Subject {
     /// The rumour about a member.
     Rumour(Slot),
@@ -31,7 +33,7 @@ pub(super) enum Subject {
 
 /// The leave under way. First everybody is told that this node will go, and then that it has gone:
 /// so nobody takes its silence for a failure, in whatever order the two arrive.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Leave {
     id: CommandId,
     /// When to stop waiting for the second.

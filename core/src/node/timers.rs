@@ -1,5 +1,7 @@
 //! The timers every node has: a fixed table, one entry each.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// What is due.
@@ -26,7 +28,7 @@ pub(super) enum Timer {
 const COUNT: usize = Timer::Stop as usize + 1;
 
 /// When each timer is due.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Timers([Instant; COUNT]);
 
 impl Timers {

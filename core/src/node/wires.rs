@@ -9,6 +9,8 @@
 use core::mem;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use crate::member::Profile;
 use crate::message::{Message, RawName};
@@ -20,7 +22,7 @@ use crate::wire::{Wire, native};
 const CHECKSUM_SINCE: u8 = 5;
 
 /// Where a datagram goes, and in which form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Dest {
     pub(super) addr: SocketAddr,
     pub(super) wire: Wire,

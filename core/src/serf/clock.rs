@@ -60,7 +60,7 @@ pub(crate) const MAX_LEAP: u64 = 1 << 32;
 pub(crate) const CEILING: LamportTime = LamportTime(1 << 63);
 
 /// One of the three clocks of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LamportClock {
     time: LamportTime,
 }

@@ -7,6 +7,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::CommandError;
 use crate::member::Name;
 use crate::message::QueryResponse;
@@ -35,7 +37,7 @@ pub enum Answer {
 }
 
 /// What became of a query.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QuerySummary {
     /// Members that acknowledged it.
@@ -63,7 +65,7 @@ pub(crate) enum Collected {
 }
 
 /// How much one query may gather.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Bounds {
     /// Members that can be expected to answer: those alive or suspected.
     pub(crate) members: usize,
@@ -71,7 +73,7 @@ pub(crate) struct Bounds {
     pub(crate) response_size: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Collector {
     deadline: Instant,
     acks_wanted: bool,
@@ -83,7 +85,7 @@ struct Collector {
 }
 
 /// The queries of this node that are under way.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Collectors {
     open: BTreeMap<QueryKey, Collector>,
     by_deadline: BTreeSet<(Instant, QueryKey)>,

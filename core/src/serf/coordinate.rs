@@ -23,7 +23,7 @@ const MIN_HEIGHT: f64 = 1e-5;
 const MAX_ERROR: f64 = 1.5;
 
 /// Where a node is in the space of round trips. All fields but `error` are in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coordinate {
     /// The position among well-connected nodes.
     pub vec: [f64; Self::DIMENSIONS],

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::message;
 use crate::serf::clock::LamportTime;
 use crate::swim::broadcasts::Broadcast;
@@ -10,7 +12,7 @@ use crate::swim::broadcasts::Broadcast;
 ///
 /// Events are ordered by time, name and payload, which together are an event's identity: each is
 /// delivered once. All members agree on this order, but not on the order of delivery.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UserEvent {
     /// When it was sent, by the event clock of the cluster.

@@ -14,6 +14,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::message;
 use crate::serf::clock::LamportTime;
 use crate::serf::event::UserEvent;
@@ -30,7 +32,7 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 const OVERHEAD: usize = 64;
 
 /// The events of recent times.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventBuffer {
     window: Window,
     /// The events of each time that has any, in order.

@@ -6,6 +6,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::Name;
 use crate::message::RawName;
 use crate::serf::intent::Intent;
@@ -14,7 +16,7 @@ use crate::time::Instant;
 /// How long an intent waits for its member.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Waiting {
     intent: Intent,
     received: Instant,
@@ -22,7 +24,7 @@ struct Waiting {
 
 /// The latest intent of each unknown member: at most as many as the capacity, the one received
 /// first making room.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Intents {
     by_name: BTreeMap<Name, Waiting>,
     by_age: BTreeSet<(Instant, Name)>,

@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::Name;
 
 /// Something to be done with a key by every member.
@@ -41,7 +43,7 @@ impl KeyOperation {
 /// Who did what was asked for, who could not, and who never said.
 ///
 /// It holds keys in base64 after [`KeyOperation::List`]; do not log it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KeyReport {
     /// Members that were expected to answer: those alive, suspected ones and the asker included.

@@ -4,6 +4,8 @@
 
 use alloc::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::serf::clock::LamportTime;
 use crate::serf::query::QueryKey;
 use crate::serf::window::{Refused, Window};
@@ -13,7 +15,7 @@ use crate::serf::window::{Refused, Window};
 pub(crate) const MAX_QUERIES: usize = 1 << 14;
 
 /// The queries of recent times.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct QueryBuffer {
     window: Window,
     seen: BTreeSet<QueryKey>,

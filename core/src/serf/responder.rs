@@ -5,6 +5,8 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::Name;
 use crate::message;
 use crate::serf::limits::SizeError;
@@ -16,7 +18,7 @@ use crate::time::Instant;
 pub(crate) const MAX_OPEN: usize = 1024;
 
 /// Where the answer to a query goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReplyTo {
     pub(crate) addr: SocketAddr,
     pub(crate) name: Option<Name>,
@@ -65,7 +67,7 @@ impl From<&message::Query<'_>> for ReplyTo {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {
     deadline: Instant,
     reply_to: ReplyTo,
@@ -73,7 +75,7 @@ struct Open {
 }
 
 /// The queries that the application may still answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Responder {
     open: BTreeMap<QueryKey, Open>,
 }

@@ -1,5 +1,7 @@
 //! Which Lamport times are remembered: the most recent ones.
 
+use serde::{Deserialize, Serialize};
+
 use crate::serf::clock::LamportTime;
 
 /// Why a happening that was received is not passed on to the application.
@@ -16,7 +18,7 @@ pub(crate) enum Refused {
 }
 
 /// The last so many times before a clock, and none before a minimum.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Window {
     size: u64,
     minimum: LamportTime,

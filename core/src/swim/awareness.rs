@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The local health multiplier: 0 is healthy, each failure that may be this node's own fault adds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Awareness {
     score: u8,
     /// Exclusive.

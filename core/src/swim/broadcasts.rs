@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
 use crate::stats::QueueStats;
 use crate::time::Instant;
@@ -37,7 +38,7 @@ const NONE: Index = u32::MAX;
 /// In one fill, this many messages in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry<M> {
     /// None if the place is free.
     message: Option<M>,
@@ -48,19 +49,23 @@ struct Entry<M> {
 }
 
 /// The queue: tiers of messages sent equally often, least often first, newest first in each.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
 pub(crate) struct Broadcasts<M: Broadcast> {
     /// A slab; an entry is in a tier, or free.
     entries: Vec<Entry<M>>,
     free: Vec<Index>,
     /// First entries of doubly linked lists through the slab, newest first.
     tiers: Vec<Index>,
+    #[serde(skip)]
     by_subject: HashTable<Index>,
     len: usize,
     limit: usize,
     displaced: u64,
     /// What the packet being filled has taken so far; kept for its memory.
+    #[serde(skip)]
     taken: Vec<Index>,
+    #[serde(skip)]
     finished: Vec<M::Subject>,
 }
 
@@ -92,6 +97,19 @@ impl<M: Broadcast> Broadcasts<M> {
             displaced: 0,
             taken: Vec::new(),
             finished: Vec::new(),
+        }
+    }
+
+    /// Makes the index anew, which is not saved.
+    pub(crate) fn reindex(&mut self) {
+        self.by_subject.clear();
+        let subjects = self.entries.iter().enumerate();
+        for (index, entry) in subjects {
+            if let Some(subject) = entry.message.as_ref().and_then(M::subject) {
+                let rehash = |&other: &Index| subject_of(&self.entries, other).map_or(0, hash);
+                self.by_subject
+                    .insert_unique(hash(subject), index as Index, rehash);
+            }
         }
     }
 

@@ -2,14 +2,16 @@
 
 use alloc::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::{VersionRange, Versions};
 
 /// Counts members by their versions, so that the compatibility check of a state exchange need not
 /// walk the table. Almost always one entry; never more than members.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Census(BTreeMap<Versions, Count>);
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Count {
     known: u32,
     alive: u32,

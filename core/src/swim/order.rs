@@ -6,6 +6,8 @@
 //! a member joins, nothing to search when one goes, nothing to copy when a node is cloned. A new
 //! member's slot lies at a random place of the running round, as the paper asks.
 
+use serde::{Deserialize, Serialize};
+
 /// Rounds of the Feistel network: as many as it takes to mix the smallest domain evenly (see the
 /// test).
 const ROUNDS: u32 = 10;
@@ -14,7 +16,7 @@ const ROUNDS: u32 = 10;
 const MIN_BITS: u32 = 4;
 
 /// Visits every number of a range once, in pseudo-random order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Order {
     key: u64,
     cursor: u64,

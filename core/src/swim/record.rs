@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::mem::size_of;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::{Member, Profile, Status};
 use crate::serf::intent::Intent;
 use crate::time::{Instant, nanos};
@@ -27,7 +29,7 @@ impl State {
 }
 
 /// The hot part of a member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// The cold part, shared with messages under way and, in a simulation, with other nodes.
     pub(crate) profile: Arc<Profile>,

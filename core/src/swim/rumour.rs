@@ -1,11 +1,13 @@
 //! What is told of members.
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::Name;
 use crate::swim::broadcasts::Broadcast;
 use crate::swim::table::Slot;
 
 /// One thing to tell about one member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rumour {
     /// Whom it is about.
     pub(crate) subject: Slot,
@@ -14,7 +16,7 @@ pub(crate) struct Rumour {
 }
 
 /// What is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Claim {
     /// It is alive, as announced; the announcement is taken from the member table.
     Alive,

@@ -4,13 +4,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::Name;
 use crate::message::RawName;
 use crate::time::{Instant, nanos};
 
 /// One member's time to refute. The more members confirm the suspicion on their own account, the
 /// shorter it gets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Suspicion {
     started: Instant,
     min: Duration,

@@ -7,6 +7,7 @@ use core::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
 use crate::member::Profile;
 use crate::message::RawName;
@@ -27,12 +28,15 @@ type Page = [Option<Record>; PAGE];
 /// Records live in pages that clones of a node share until one of them writes; the index maps a
 /// name to its slot in one probe. The order of slots depends on the order of arrival alone, never
 /// on hashes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Table {
+    #[serde(with = "pages")]
     pages: Vec<Arc<Page>>,
     /// Slots by name. Hashes are keyed per node: names come from the network, and a peer must
     /// not be able to choose names that collide.
+    #[serde(skip)]
     index: Arc<HashTable<Slot>>,
+    #[serde(skip)]
     hasher: FixedState,
     free: Vec<Slot>,
     /// Slots ever used.
@@ -55,6 +59,18 @@ impl Table {
             leaving: 0,
             census: Census::default(),
         }
+    }
+
+    /// Makes the index anew, which is not saved.
+    pub(crate) fn reindex(&mut self) {
+        let key = |record: &Record| hash(&self.hasher, (&record.profile.name).into());
+        let keys: Vec<(Slot, u64)> = self.iter().map(|(slot, it)| (slot, key(it))).collect();
+        let mut index = HashTable::with_capacity(keys.len());
+        let rehash = |&slot: &Slot| self.get(slot).map_or(0, key);
+        for (slot, key) in keys {
+            index.insert_unique(key, slot, rehash);
+        }
+        self.index = Arc::new(index);
     }
 
     /// The slot of the member called `name`.
@@ -217,6 +233,35 @@ impl Table {
 
     pub(crate) fn census(&self) -> &Census {
         &self.census
+    }
+}
+
+/// Pages are saved as one row of slots.
+mod pages {
+    use serde::ser::SerializeSeq as _;
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(
+        pages: &[Arc<Page>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut slots = serializer.serialize_seq(Some(pages.len() * PAGE))?;
+        for slot in pages.iter().flat_map(|page| page.iter()) {
+            slots.serialize_element(slot)?;
+        }
+        slots.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Arc<Page>>, D::Error> {
+        let mut slots = Vec::<Option<Record>>::deserialize(deserializer)?.into_iter();
+        let pages = 0..slots.len().div_ceil(PAGE);
+        Ok(pages
+            .map(|_| Arc::new(array::from_fn(|_| slots.next().flatten())))
+            .collect())
     }
 }
 

@@ -7,11 +7,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The first byte of a packet or stream that has a label. Nothing else begins with it.
 pub const FIRST_BYTE: u8 = 244;
 
 /// The name of a cluster: up to 255 bytes, or none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Label(Box<[u8]>);
 
 impl Label {

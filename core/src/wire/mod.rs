@@ -14,6 +14,8 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tags;
 
 pub mod label;
@@ -23,7 +25,7 @@ pub mod native;
 pub mod seal;
 
 /// One of the two forms in which messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Wire {
     /// What only our nodes speak.
     Native,
@@ -62,7 +64,7 @@ impl fmt::Display for Wire {
 }
 
 /// Which wires a node speaks and understands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wires {
     /// Both: to each peer the best that it understands.
     #[default]

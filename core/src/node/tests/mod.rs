@@ -1,5 +1,6 @@
 //! Scripted stories of a few nodes, told through the public calls alone.
 
+mod checkpoints;
 mod events;
 mod intents;
 mod keys;

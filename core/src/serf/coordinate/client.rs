@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::peers::Peers;
 use super::{Coordinate, MAX_ERROR, ZERO_THRESHOLD};
 
@@ -18,7 +20,7 @@ const WINDOW: usize = 20;
 const GRAVITY_RHO: f64 = 150.0;
 
 /// Estimates where this node is, and remembers where its peers said they are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct CoordinateClient {
     own: Coordinate,
     /// What the model left unexplained of the last measurements, in seconds; zero where there was
@@ -40,6 +42,11 @@ impl CoordinateClient {
             peers: Peers::new(max_peers),
             resets: 0,
         }
+    }
+
+    /// Makes the index anew, which is not saved.
+    pub(crate) fn reindex(&mut self) {
+        self.peers.reindex();
     }
 
     /// This node's coordinate. Always valid.

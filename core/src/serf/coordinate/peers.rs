@@ -6,6 +6,7 @@ use core::mem::size_of;
 use core::time::Duration;
 
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
 use super::{CompactCoordinate, Coordinate};
 
@@ -16,16 +17,17 @@ const SAMPLES: usize = 3;
 const NONE: u32 = u32::MAX;
 
 /// Slots numbered without gaps, chained from the newest to the oldest, with an index by key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Peers {
     slots: Vec<Peer>,
+    #[serde(skip)]
     index: HashTable<u32>,
     max: u32,
     newest: u32,
     oldest: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Peer {
     key: u32,
     newer: u32,
@@ -37,7 +39,7 @@ struct Peer {
 const _: () = assert!(size_of::<Peer>() == 68);
 
 /// A round trip in steps of 4 ns, rounded down, so that 10 s fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Rtt(u32);
 
 impl Rtt {
@@ -63,6 +65,14 @@ impl Peers {
             max: max.min(NONE - 1),
             newest: NONE,
             oldest: NONE,
+        }
+    }
+
+    /// Makes the index anew, which is not saved.
+    pub(super) fn reindex(&mut self) {
+        self.index.clear();
+        for slot in 0..self.slots.len() as u32 {
+            self.index_slot(slot);
         }
     }
 

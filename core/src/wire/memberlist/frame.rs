@@ -3,6 +3,8 @@
 //! Messages of this wire do not say how long they are; their ends are found by stepping over their
 //! values.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{MessageError, StreamError};
 use super::kind;
 use super::sync::Header;
@@ -14,7 +16,7 @@ const MAX_HEADER: usize = 256;
 
 /// Looks for the end of a message on a stream while its bytes arrive. What has been looked at is
 /// not looked at again, however small the pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Framing {
     /// How many bytes have been stepped over.
     at: usize,
@@ -22,7 +24,7 @@ pub struct Framing {
 }
 
 /// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     Type,
     /// The header of a message of this type, which says what follows.

@@ -1,6 +1,7 @@
 //! Reading, with as many forms of each value as any release accepts.
 
 use rmp::Marker;
+use serde::{Deserialize, Serialize};
 
 /// Why a value cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,7 +288,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Stepping over values of any type and depth, which can pause where the input ends for now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Skip {
     /// How many values are still to be stepped over. Containers add what they contain. Each marker
     /// adds less than 2^33 and takes a byte of the input, so this cannot overflow.
