@@ -14,6 +14,7 @@ macro_rules! conformance {
             s_38_refusals_that_the_socket_reports_are_counted_and_the_node_goes_on
             s_38_datagrams_that_cannot_be_sent_are_counted
             garbage_is_counted_and_does_no_harm
+            no_datagram_is_lost_to_calls_that_interrupt_the_wait_for_it
             idle_connections_do_not_lock_others_out
             s_50_what_was_meant_for_a_node_that_is_gone_does_no_harm
         );

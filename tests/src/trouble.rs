@@ -348,6 +348,21 @@ pub async fn garbage_is_counted_and_does_no_harm<R: Runtime>() {
     sees::<R>(&b, "a", Status::Alive).await;
 }
 
+pub async fn no_datagram_is_lost_to_calls_that_interrupt_the_wait_for_it<R: Runtime>() {
+    let a = start::<R>("a").await;
+    let socket = UdpSocket::bind((loopback(), 0)).unwrap();
+    for sent in 0..500 {
+        // Each call wakes the node, which then waits for datagrams anew.
+        let dropped = a.stats().await.unwrap().counters.dropped_foreign;
+        assert!(dropped <= sent, "{dropped} of {sent}");
+        socket.send_to(b"?", a.bind_addr()).unwrap();
+    }
+    eventually::<R>("all should come", async || {
+        a.stats().await.unwrap().counters.dropped_foreign == 500
+    })
+    .await;
+}
+
 pub async fn idle_connections_do_not_lock_others_out<R: Runtime>() {
     let config = Config {
         max_inbound_streams: 4,

@@ -9,7 +9,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 use serf_tests::loopback;
 
 use crate::Scale;
-use crate::usage::Usage;
+use crate::usage::thread_time;
 
 /// As many as a node takes at once.
 const BATCH: usize = 64;
@@ -84,9 +84,9 @@ fn rounds_of(
         for _ in 0..waiting {
             from.send_to(&[7; LEN], to).expect("there is room");
         }
-        let before = Usage::now();
+        let before = thread_time();
         receive(&mut buf);
-        used += (Usage::now() - before).thread.saturating_sub(asking);
+        used += (thread_time() - before).saturating_sub(asking);
     }
     used / u32::try_from(rounds * waiting).expect("not that many")
 }
@@ -96,9 +96,9 @@ fn sending(rounds: usize, receiver: &UdpSocket, mut send: impl FnMut()) -> Durat
     let mut used = Duration::ZERO;
     let asking = asking();
     for _ in 0..rounds {
-        let before = Usage::now();
+        let before = thread_time();
         send();
-        used += (Usage::now() - before).thread.saturating_sub(asking);
+        used += (thread_time() - before).saturating_sub(asking);
         while receiver.recv(&mut [0; LEN]).is_ok() {}
     }
     used / u32::try_from(rounds).expect("not that many")
@@ -108,8 +108,8 @@ fn sending(rounds: usize, receiver: &UdpSocket, mut send: impl FnMut()) -> Durat
 fn asking() -> Duration {
     let rounds = 10_000;
     let ask = |_| {
-        let before = Usage::now();
-        (Usage::now() - before).thread
+        let before = thread_time();
+        thread_time() - before
     };
     (0..rounds).map(ask).sum::<Duration>() / rounds
 }

@@ -108,12 +108,14 @@ async fn step<R: Runtime>(node: &Handle, peer: &Handle, rate: u64, scale: &Scale
     let (datagrams, wakes) = (later.0 - earlier.0, later.1 - earlier.1);
     println!(
         "  flood: {:>7} sent and {:>7} received each second, {:.1} for each wake; {:>3.0} % of a \
-         CPU, {:.2} us of it for each; {missed} probes missed",
+         CPU, {:.2} us of it for each, and ready but without one for {:.0} % of the time; {missed} \
+         probes missed",
         each_second(sent),
         each_second(datagrams),
         datagrams as f64 / wakes.max(1) as f64,
         used.thread.as_secs_f64() / used.wall.as_secs_f64() * 100.0,
         used.thread.as_secs_f64() * 1e6 / datagrams.max(1) as f64,
+        used.waited.as_secs_f64() / used.wall.as_secs_f64() * 100.0,
     );
     Step {
         sent: each_second(sent),

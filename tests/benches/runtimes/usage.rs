@@ -13,6 +13,8 @@ pub(crate) struct Usage {
     pub(crate) process: Duration,
     /// Of the thread that asks.
     pub(crate) thread: Duration,
+    /// How long that thread was ready to run and others had the CPU.
+    pub(crate) waited: Duration,
 }
 
 /// The difference of two.
@@ -21,19 +23,16 @@ pub(crate) struct Used {
     pub(crate) wall: Duration,
     pub(crate) process: Duration,
     pub(crate) thread: Duration,
+    pub(crate) waited: Duration,
 }
 
 impl Usage {
     pub(crate) fn now() -> Self {
-        let cpu = |clock| {
-            let time = clock_gettime(clock);
-            let (secs, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-            Duration::new(secs.unwrap_or(0), nanos.unwrap_or(0))
-        };
         Self {
             at: Instant::now(),
-            process: cpu(ClockId::ProcessCPUTime),
-            thread: cpu(ClockId::ThreadCPUTime),
+            process: cpu_time(ClockId::ProcessCPUTime),
+            thread: thread_time(),
+            waited: waited(),
         }
     }
 }
@@ -46,8 +45,27 @@ impl Sub for Usage {
             wall: self.at - earlier.at,
             process: self.process - earlier.process,
             thread: self.thread - earlier.thread,
+            waited: self.waited.saturating_sub(earlier.waited),
         }
     }
+}
+
+/// CPU time of the thread that asks.
+pub(crate) fn thread_time() -> Duration {
+    cpu_time(ClockId::ThreadCPUTime)
+}
+
+fn cpu_time(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let (secs, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(secs.unwrap_or(0), nanos.unwrap_or(0))
+}
+
+/// Nothing, where the kernel does not keep account of it.
+fn waited() -> Duration {
+    let account = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = account.split_whitespace().nth(1);
+    Duration::from_nanos(waited.and_then(|n| n.parse().ok()).unwrap_or(0))
 }
 
 /// Kibibytes of memory that are resident now, and that ever were at once.
