@@ -1,6 +1,6 @@
 //! What every adapter does, as a list of tests that are generic over the runtime.
 
-/// Instantiates the suite for a [`Runtime`].
+/// Instantiates the suite for a [`Runtime`](crate::Runtime).
 #[macro_export]
 macro_rules! conformance {
     ($runtime:ty) => {
