@@ -339,7 +339,12 @@ pub async fn garbage_is_counted_and_does_no_harm<R: Runtime>() {
     eventually::<R>("garbage should be counted", async || {
         let counters = a.stats().await.unwrap().counters;
         let dropped = |c: &serf_runtime::Counters| {
-            c.dropped_foreign + c.dropped_corrupt + c.dropped_malformed + c.failed_streams
+            c.dropped_empty
+                + c.dropped_foreign
+                + c.dropped_corrupt
+                + c.dropped_truncated
+                + c.dropped_malformed
+                + c.failed_streams
         };
         dropped(&counters) >= dropped(&before) + 5
     })

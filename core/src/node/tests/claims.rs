@@ -124,7 +124,7 @@ fn a_full_table_refuses_newcomers_and_counts_them() {
 }
 
 #[test]
-fn forged_incarnations_near_the_maximum_are_refused_and_the_member_can_still_refute() {
+fn s_29_forged_incarnations_near_the_maximum_are_refused_and_the_member_can_still_refute() {
     let mut cluster = Cluster::joined(2, Config::lan());
     let (accused, accuser) = (name(1), name(0));
     let now = cluster.now;
