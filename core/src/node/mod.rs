@@ -313,6 +313,11 @@ impl Node {
         self.tape.take(out)
     }
 
+    /// Ends the journal; nothing is recorded any more.
+    pub fn end_journal(&mut self) {
+        self.tape = Tape::default();
+    }
+
     /// How many bytes [`take_journal`](Self::take_journal) would append, or a few less.
     #[must_use]
     pub fn journal_len(&self) -> usize {
