@@ -12,6 +12,7 @@ mod harness;
 pub mod layer;
 mod populous;
 mod proxy;
+pub mod recording;
 pub mod runtimes;
 pub mod trouble;
 
