@@ -9,11 +9,12 @@
 //!
 //! ```text
 //! journal = "serfjnl" | version (1) | record*
-//! record  = length of entry (4) | checksum of entry (4) | entry
+//! record  = length of entry (3) | check of length (1) | checksum of entry (4) | entry
 //! ```
 //!
-//! Numbers are little-endian, the checksum is the lower half of the 64-bit XXH3 hash, an [`Entry`]
-//! is written as postcard does. The first one is [`Entry::Start`]. Records stand for themselves: if
+//! Numbers are little-endian. The check is the complement of the three bytes before it, combined by
+//! exclusive or, so that a length that was changed is not taken for a journal that breaks off; the
+//! checksum is the lower half of the 64-bit XXH3 hash; an [`Entry`] is written as postcard does. The first one is [`Entry::Start`]. Records stand for themselves: if
 //! a journal breaks off, all of it up to there can be read.
 //!
 //! Keys are never written down: what is encrypted is journalled as it came, and to replay it one
@@ -37,6 +38,20 @@ pub const HEADER: [u8; 8] = *b"serfjnl\x01";
 
 /// Bytes in front of each entry.
 const RECORD_HEADER: usize = 8;
+
+/// What stands in front of an entry; `None` if it has 16 MiB or more.
+fn record_header(entry: &[u8]) -> Option<[u8; RECORD_HEADER]> {
+    let len = u32::try_from(entry.len()).ok()?;
+    let [a, b, c, 0] = len.to_le_bytes() else {
+        return None;
+    };
+    let [d, e, f, g] = checksum(entry).to_le_bytes();
+    Some([a, b, c, length_check([a, b, c]), d, e, f, g])
+}
+
+const fn length_check([a, b, c]: [u8; 3]) -> u8 {
+    !(a ^ b ^ c)
+}
 
 fn checksum(entry: &[u8]) -> u32 {
     // The lower half is meant.

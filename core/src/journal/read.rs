@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Entry, HEADER, RECORD_HEADER, checksum};
+use super::{Entry, HEADER, RECORD_HEADER, checksum, length_check};
 
 /// The entries of a journal, in order.
 ///
@@ -70,11 +70,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `None` if it is cut short; no entry if its checksum is wrong.
+    /// `None` if it is cut short; no entry if what it says of itself is wrong.
     fn record(&self) -> Option<(Option<&'a [u8]>, &'a [u8])> {
         let (header, rest) = self.rest.split_first_chunk::<RECORD_HEADER>()?;
-        let [a, b, c, d, sum @ ..] = *header;
-        let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+        let [a, b, c, check, sum @ ..] = *header;
+        if check != length_check([a, b, c]) {
+            return Some((None, rest));
+        }
+        let len = u32::from_le_bytes([a, b, c, 0]) as usize;
         let (entry, after) = rest.split_at_checked(len)?;
         let sound = checksum(entry) == u32::from_le_bytes(sum);
         Some((sound.then_some(entry), after))

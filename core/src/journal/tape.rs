@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Entry, HASH_LEN, HEADER, Input, RECORD_HEADER, Start, checksum, hash_action};
+use super::{Entry, HASH_LEN, HEADER, Input, RECORD_HEADER, Start, hash_action, record_header};
 use crate::action::Action;
 use crate::time::Instant;
 
@@ -116,11 +116,8 @@ impl Recording {
         self.written =
             postcard::to_extend(entry, written).expect("what a node takes in can be written down");
         let (header, entry) = self.written[start..].split_at_mut(RECORD_HEADER);
-        match u32::try_from(entry.len()) {
-            Ok(len) if start + entry.len() <= MAX_WAITING => {
-                header[..4].copy_from_slice(&len.to_le_bytes());
-                header[4..].copy_from_slice(&checksum(entry).to_le_bytes());
-            }
+        match record_header(entry) {
+            Some(known) if start + entry.len() <= MAX_WAITING => header.copy_from_slice(&known),
             _ => {
                 self.written.truncate(start);
                 self.overrun = true;
