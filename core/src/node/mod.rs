@@ -483,13 +483,16 @@ impl Node {
     }
 
     /// One round of gossip: the same number of random members each get what there is to tell.
-    /// The freshly dead are included, so that one that is not dead after all can refute.
+    /// The freshly dead are included, so that one that is not dead after all can refute. What they
+    /// get does not count as told: after a mass crash those alive would never hear it. (It does
+    /// where nobody else is alive, or there would be no end.)
     fn gossip(&mut self) {
         if self.rumours.is_empty() && self.queues.is_empty() {
             return;
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);
         let mut wanted = self.params.gossip_nodes;
+        let alone = self.table.live() <= 1;
         for slot in Order::new(self.gossip_rng.next_u64(), self.table.slots()) {
             let Some(record) = self.table.get(slot) else {
                 continue;
@@ -500,8 +503,9 @@ impl Node {
                 State::Left => false,
             };
             if eligible {
+                let counts = alone || record.state() != State::Dead;
                 let to = self.dest(&record.profile);
-                self.push(Output::Gossip { to });
+                self.push(Output::Gossip { to, counts });
                 wanted -= 1;
                 if wanted == 0 {
                     break;
