@@ -53,7 +53,7 @@ fn what_an_agent_on_any_runtime_has_recorded_can_be_replayed() {
         let summary = replay.summary();
         assert_eq!(summary.inputs["user event"], 1, "{runtime}: {summary:?}");
         assert_eq!(summary.inputs["leave"], 1, "{runtime}: {summary:?}");
-        assert_eq!(summary.events["member-join"], 2, "{runtime}: {summary:?}");
+        assert!(summary.events["member-join"] >= 2, "{runtime}: {summary:?}");
         assert!(replay.node().is_stopped());
     }
 }

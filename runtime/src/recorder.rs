@@ -53,7 +53,8 @@ impl Recorder {
     pub(crate) fn settled(&mut self, node: &mut Node, now: Instant) {
         if let Some(recording) = &mut self.0 {
             let len = node.journal_len();
-            let late = now.since(recording.handed_on) >= DELAY;
+            // The beginning at once: without it nothing can be replayed.
+            let late = recording.in_file == 0 || now.since(recording.handed_on) >= DELAY;
             if (len >= PIECE || late) && !recording.hand_on(node, now) {
                 node.end_journal();
                 self.0 = None;

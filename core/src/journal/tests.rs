@@ -148,11 +148,11 @@ proptest! {
     fn a_changed_bit_is_found_and_what_comes_before_it_is_read(
         inputs in prop::collection::vec((any::<u64>(), input()), 1..6),
         place: prop::sample::Index,
-        bit in 0..8,
+        bit in 0..8u32,
     ) {
         let mut journal = written(&inputs);
         let at = place.index(journal.len());
-        journal[at] ^= 1 << bit;
+        journal[at] ^= 1u8 << bit;
         if at < HEADER.len() {
             prop_assert!(Reader::new(&journal).next().is_err());
         } else {
