@@ -9,6 +9,7 @@ use serf_core::{Config, Identity, Name, Params, Tags};
 
 use crate::address::{Address, AddressError, Host};
 use crate::error::BindError;
+use crate::files::JournalLimits;
 
 /// The port that is bound where none is given.
 pub const DEFAULT_PORT: u16 = 7946;
@@ -57,6 +58,9 @@ pub struct Options {
     pub rejoin_after_leave: bool,
     /// The label of the cluster; whoever has another one is not heard. None by default.
     pub label: Label,
+    /// The file in which the node journals everything that goes into it, for `serf-sim replay`, and
+    /// how much of that is kept. None by default.
+    pub record: Option<(PathBuf, JournalLimits)>,
     /// How many events are kept for the slowest subscriber, 1024 by default, 1 to 1,048,576. Its
     /// room is allocated at the start. Raising it lets subscribers pause for longer before they
     /// miss events.
@@ -79,6 +83,7 @@ impl Options {
             snapshot: None,
             rejoin_after_leave: false,
             label: Label::none(),
+            record: None,
             event_capacity: 1024,
         }
     }
@@ -153,6 +158,18 @@ impl Options {
         self
     }
 
+    /// Has the node journal everything that goes into it, and hashes of what it does, for `serf-sim
+    /// replay`: sets [`Options::record`].
+    ///
+    /// Keys are left out, all else is in there as it came: names, addresses, tags, events and
+    /// queries. A journal that is there already is kept as `PATH.1`. A disk that is full or slow
+    /// ends the journal, which the log says, and never holds up the node.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>, limits: JournalLimits) -> Self {
+        self.record = Some((path.into(), limits));
+        self
+    }
+
     /// Sets [`Options::event_capacity`].
     #[must_use]
     pub fn event_capacity(mut self, capacity: usize) -> Self {
@@ -186,6 +203,7 @@ impl Options {
             snapshot: self.snapshot,
             rejoin_after_leave: self.rejoin_after_leave,
             label: self.label,
+            record: self.record,
             event_capacity: self.event_capacity,
         })
     }
@@ -221,6 +239,7 @@ pub(crate) struct Checked {
     pub(crate) snapshot: Option<PathBuf>,
     pub(crate) rejoin_after_leave: bool,
     pub(crate) label: Label,
+    pub(crate) record: Option<(PathBuf, JournalLimits)>,
     pub(crate) event_capacity: usize,
 }
 

@@ -18,6 +18,11 @@ macro_rules! conformance {
             idle_connections_do_not_lock_others_out
             s_50_what_was_meant_for_a_node_that_is_gone_does_no_harm
         );
+        $crate::conformance!(@each $runtime, recording:
+            a_recorded_cluster_with_a_killed_node_does_the_same_again
+            a_journal_of_an_encrypted_node_has_no_keys_and_replays_with_them
+            a_journal_that_is_full_or_cannot_be_written_ends_and_the_node_goes_on
+        );
         $crate::conformance!(@each $runtime, membership:
             a_lone_node_knows_itself
             two_nodes_see_each_other

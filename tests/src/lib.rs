@@ -15,6 +15,7 @@ pub mod layer;
 pub mod membership;
 mod populous;
 mod proxy;
+pub mod recording;
 pub mod runtimes;
 pub mod trouble;
 
