@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the `run` scripts of the use cases share: agents on loopback addresses of their own, waiting
 # for conditions, and cleaning up. Not for production.
 #
