@@ -10,6 +10,7 @@ use super::user_event::PACKET_OVERHEAD;
 use super::wires::Dest;
 use crate::error::CommandError;
 use crate::event::Event;
+use crate::member::Versions;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
 use crate::serf::clock::LamportTime;
 use crate::serf::collector::{Bounds, Collected, QuerySummary};
@@ -139,7 +140,7 @@ impl Node {
     /// the time is over, [`Action::QueryEnded`](crate::Action::QueryEnded).
     ///
     /// # Errors
-    /// The node is leaving; the query is larger than `query_size_limit`, or than fits in a packet;
+    /// The node is leaving, or speaks a Serf protocol below 4; the query is larger than `query_size_limit`, or than fits in a packet;
     /// a filter is not a regular expression that this node would run, or there are more than 16;
     /// more than 1,024 queries are under way.
     pub fn query(
@@ -162,6 +163,10 @@ impl Node {
         begun: impl FnOnce(&mut Self, QueryKey),
     ) -> Result<QueryKey, CommandError> {
         self.check_running()?;
+        let spoken = self.own_record().profile.versions.delegate_cur;
+        if spoken < Versions::QUERIES_SINCE {
+            return Err(CommandError::NoQueries { spoken });
+        }
         let mut filters = Vec::new();
         check_filters(params)?;
         params.append_filters(&mut filters);
