@@ -121,7 +121,9 @@ fn an_agent_that_cannot_start_says_why_and_exits_1() {
             "==> Failed to start the Serf agent: ",
         ),
     ] {
-        let args: Vec<&str> = std::iter::once(&"agent").chain(args).copied().collect();
+        // Of the same flag the last one counts.
+        let bind = format!("-bind={}", support::fresh_ip());
+        let args = [&["agent", &bind], args].concat();
         let output = run(Which::Ours, &args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(

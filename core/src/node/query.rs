@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::member::Versions;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
 use crate::serf::clock::LamportTime;
-use crate::serf::collector::{Bounds, Collected, QuerySummary};
+use crate::serf::collector::{Answer, Bounds, Collected, QuerySummary};
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
 use crate::serf::query::{
     INTERNAL_PREFIX, Query, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
@@ -370,6 +370,10 @@ impl Node {
         let query = response.key();
         match self.collectors.receive(response, self.now) {
             Collected::New(answer) => {
+                match answer {
+                    Answer::Ack { .. } => self.counters.query_acks += 1,
+                    Answer::Response { .. } => self.counters.query_responses += 1,
+                }
                 let answer = self.take_key_answer(query, answer);
                 if let Some(answer) = answer.and_then(|it| self.take_vote(query, it)) {
                     self.push(Output::Answer { query, answer });
