@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_oldest_version_announces_the_role_alone() {
         let all = tags([("dc", "x"), ("role", "web")]);
-        let announced = |protocol, tags| {
+        let announced = |protocol, tags: &Tags| {
             let versions = Versions::speaking(protocol).unwrap();
             announce(tags, versions, Wires::Auto).unwrap()
         };
