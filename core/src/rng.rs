@@ -22,6 +22,7 @@ pub(crate) enum Purpose {
     Coordinate = 6,
     /// Nonces of encrypted messages.
     Nonce = 7,
+    Journal = 8,
 }
 
 /// A generator for one purpose.

@@ -153,6 +153,10 @@ impl Outbox {
         true
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front();
         if output.is_none() && self.queue.capacity() > KEEP {

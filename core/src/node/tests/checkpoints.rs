@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::QueryParams;
+use crate::journal::{CheckpointError, Entry, HASH_LEN, Reader, hash_action};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -111,4 +112,59 @@ fn what_is_no_saved_node_is_refused() {
             "{len} bytes of it"
         );
     }
+}
+
+#[test]
+fn a_journal_that_goes_on_begins_with_the_node_as_it_was_and_without_its_keys() {
+    let key = crate::keyring::Key::new(&[0x5a; 32]).expect("a key");
+    let identity = Identity::new(name(0), addr(0));
+    let params = Params::new(Config::lan()).expect("valid");
+    let node = Node::recorded(identity, params, [3; 32], Instant::from_millis(1_000));
+    let ring = crate::keyring::Keyring::new(key.clone());
+    let mut cluster = Cluster::new(1, Config::lan());
+    cluster.nodes[0] = node.expect("it can be made").with_keyring(ring);
+    assert!(!cluster.nodes[0].restart_journal(), "actions wait");
+    cluster.run(5 * SECOND);
+    let mut first = Vec::new();
+    assert!(cluster.nodes[0].take_journal(&mut first));
+    assert!(cluster.nodes[0].restart_journal());
+    cluster.run(5 * SECOND);
+    let mut second = Vec::new();
+    assert!(cluster.nodes[0].take_journal(&mut second));
+    for journal in [&first, &second] {
+        assert!(!journal.windows(8).any(|bytes| bytes == [0x5a; 8]));
+    }
+
+    let mut reader = Reader::new(&second);
+    let Ok(Some(Entry::Checkpoint(checkpoint))) = reader.next() else {
+        panic!("it begins with a checkpoint");
+    };
+    assert!(matches!(
+        checkpoint.build(&[]),
+        Err(CheckpointError::MissingKey(_))
+    ));
+    let keys = [key];
+    let mut node = checkpoint.build(&keys).expect("it can be read");
+    let mut now = checkpoint.at();
+    let (mut buf, mut checked) = (Vec::new(), 0);
+    while let Some(entry) = reader.next().expect("it is whole") {
+        match entry {
+            Entry::Input(after, input) => {
+                now = Instant::from_nanos(now.as_nanos().wrapping_add(after.cast_unsigned()));
+                input
+                    .apply(&mut node, now, &keys)
+                    .expect("the key is there");
+            }
+            Entry::Actions(hashes) => {
+                for hash in hashes.chunks(HASH_LEN) {
+                    buf.clear();
+                    let action = node.poll_action(&mut buf);
+                    assert_eq!(hash, hash_action(&action, &buf));
+                    checked += 1;
+                }
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert!(checked >= 4, "{checked} actions");
 }
