@@ -17,7 +17,6 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::tags;
-use serde::{Deserialize, Serialize};
 
 pub mod label;
 pub mod memberlist;
