@@ -67,7 +67,7 @@ fn the_start_is_told_in_the_usual_words() {
                       Encrypted: false
                        Snapshot: false
                         Profile: wan
-    Message Compression Enabled: false
+    Message Compression Enabled: true
 ==> Joining cluster...(replay: false)
     Join completed. Synced with 1 initial agents
 

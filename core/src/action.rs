@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::key_report::KeyReport;
@@ -120,7 +122,7 @@ pub enum StreamInput<'a> {
 }
 
 /// Why a stream exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StreamFailure {
     /// Nobody listens there.

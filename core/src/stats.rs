@@ -98,6 +98,10 @@ counters! {
     dropped_old_queries,
     /// Queries dropped: more of one time than are remembered.
     dropped_flooding_queries,
+    /// Acks of queries that this node asked.
+    query_acks,
+    /// Responses to queries that this node asked.
+    query_responses,
     /// Acks and responses that were known already, as relayed ones are.
     duplicate_responses,
     /// Acks and responses dropped: more than there are members.
@@ -128,6 +132,10 @@ counters! {
     refused_incompatible,
     /// Actions dropped: the caller did not drain.
     dropped_actions,
+    /// Announcements of others that were news, and taken.
+    announcements,
+    /// Members that were taken for dead or left, by this node or by its belief in others.
+    burials,
     /// Probes started.
     probes,
     /// Probes that nobody answered in time.

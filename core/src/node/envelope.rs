@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::Node;
 use crate::action::StreamFailure;
 use crate::event::Event;
+use crate::journal::{Input, KeyMark};
 use crate::rng::Rng;
 use crate::serf::keyring::Keyring;
 use crate::time::Instant;
@@ -106,8 +107,14 @@ impl Node {
     /// these keys (see [`verify_incoming`](crate::Config::verify_incoming)).
     #[must_use]
     pub fn with_keyring(mut self, keys: Keyring) -> Self {
-        self.envelope.set_keys(keys);
+        self.tape
+            .input(None, || Input::WithKeyring(KeyMark::all(&keys)));
+        self.encrypt(keys);
         self
+    }
+
+    pub(crate) fn encrypt(&mut self, keys: Keyring) {
+        self.envelope.set_keys(keys);
     }
 
     /// The keys, if the cluster is encrypted. Whenever

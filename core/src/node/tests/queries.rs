@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::{self, Filters, Message, QueryResponse, Relay, SerfMessage};
-use crate::wire::native::{PacketWriter, append_message};
+use crate::wire::native::{PacketWriter, append_message, read_packet};
 use crate::{CommandError, LamportTime, Query, QueryFlags, QueryParams, RespondError};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -139,6 +139,36 @@ fn relayed_answers_count_once() {
     assert_eq!(summary.duplicates, 4 * 2 * 3);
     let relayed: u64 = cluster.nodes.iter().map(|it| it.counters().relayed).sum();
     assert_eq!(relayed, 4 * 2 * 3);
+}
+
+/// What fills up an answer has been told to the asker, which knows the query best of all. With few
+/// transmissions allowed, none was left for those who had not heard of it.
+#[test]
+fn an_answer_is_alone_in_its_packet() {
+    let mut cluster = Cluster::joined(5, Config::local());
+    cluster.record = true;
+    let params = QueryParams {
+        request_ack: true,
+        relay_factor: 1,
+        ..QueryParams::default()
+    };
+    let key = cluster.query(0, &params);
+    cluster.run(SECOND);
+    cluster.answer(key);
+    cluster.run(SECOND);
+    let mut answers = 0;
+    for (from, to, bytes) in &cluster.recorded {
+        let messages: Vec<_> = read_packet(bytes).expect("a packet").flatten().collect();
+        let answer = |message: &Message<'_>| {
+            use SerfMessage::{QueryResponse, Relay};
+            matches!(message, Message::Serf(QueryResponse(_) | Relay(_)))
+        };
+        if messages.iter().any(answer) {
+            answers += 1;
+            assert_eq!(messages.len(), 1, "{from} to {to}: {messages:?}");
+        }
+    }
+    assert!(answers > 0);
 }
 
 #[test]
