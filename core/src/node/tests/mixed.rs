@@ -305,11 +305,11 @@ fn a_cluster_is_moved_from_one_wire_to_the_other_one_node_at_a_time() {
 fn s_35_what_is_said_reaches_all_whole_or_is_refused_with_its_size() {
     for sealed in [false, true] {
         let mut cluster = Cluster::of(&[]);
-        for n in 0..4 {
+        for (n, wires) in KINDS.into_iter().enumerate().take(4) {
             let config = Config {
                 user_event_size_limit: 9_216,
                 query_size_limit: 9_216,
-                ..config(KINDS[n])
+                ..config(wires)
             };
             let node = node(n, config, 7, cluster.now);
             cluster.nodes.push(match sealed {
