@@ -138,6 +138,26 @@ impl Versions {
         delegate_max: 5,
         delegate_cur: 5,
     };
+
+    /// The Serf protocol in which tags came: those who speak an older one announce a role only.
+    pub(crate) const TAGS_SINCE: u8 = 3;
+
+    /// The Serf protocol in which queries came: those who speak an older one ask none.
+    pub(crate) const QUERIES_SINCE: u8 = 4;
+
+    /// The same, speaking another Serf protocol: 2 to 5, `None` for others. Below 4 a node asks no
+    /// queries, and below 3 it announces none of its tags but `role`; it understands all the same
+    /// whatever others say.
+    #[must_use]
+    pub fn speaking(protocol: u8) -> Option<Self> {
+        let current = Self::CURRENT;
+        (current.delegate_min..=current.delegate_max)
+            .contains(&protocol)
+            .then_some(Self {
+                delegate_cur: protocol,
+                ..current
+            })
+    }
 }
 
 /// What a set of members speaks and understands (wire-protocol reference, section 5).

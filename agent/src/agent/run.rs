@@ -68,6 +68,7 @@ async fn start(source: &Source) -> Result<Started, String> {
     let mut options = Options::new(&settings.node_name)
         .bind(&bind)
         .config(settings.protocol.clone())
+        .protocol(settings.protocol_version)
         .tags(settings.tags.clone())
         .event_capacity(EVENTS_KEPT);
     if let Some(advertise) = &settings.advertise {
@@ -94,8 +95,9 @@ async fn start(source: &Source) -> Result<Started, String> {
     tracing::info!(target: "agent", "Serf agent starting");
     let (handle, node_events) = node::start(settings.runtime, options)
         .await
-        .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
-    let handlers = Handlers::new(settings.event_handlers.clone(), settings.tags.clone());
+        .map_err(|error| format!("Failed to start the Serf agent: Error creating Serf: {error}"))?;
+    let announced = handle.local().await.map_err(|error| error.to_string())?;
+    let handlers = Handlers::new(settings.event_handlers.clone(), announced.tags());
     let (token, tags_file) = (settings.rpc_auth.clone(), settings.tags_file.clone());
     let agent = Arc::new(Agent::new(handle, log, handlers, token, tags_file));
     let events = tokio::spawn(events::follow(Arc::clone(&agent), node_events));
@@ -347,7 +349,8 @@ impl Console {
         detail("Encrypted", &encrypted.to_string());
         detail("Snapshot", &settings.snapshot.is_some().to_string());
         detail("Profile", &settings.profile);
-        detail("Message Compression Enabled", "false");
+        let compression = settings.protocol.compress_streams;
+        detail("Message Compression Enabled", &compression.to_string());
         if let Some(discover) = &settings.discover {
             detail("mDNS cluster", &discover.cluster);
         }

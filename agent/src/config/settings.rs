@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serf_core::keyring::{Key, Keyring};
 use serf_core::wire::label::Label;
-use serf_core::{Config, Tags, Versions};
+use serf_core::{Config, Tags, Versions, Wires};
 
 use super::address::{Interface, on_interface, with_port};
 use super::{InvalidConfig, RawConfig, Runtime};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub advertise: Option<String>,
     /// The name of the timing profile.
     pub profile: String,
+    /// The version of Serf's protocol that is spoken.
+    pub protocol_version: u8,
     /// The settings of the protocol.
     pub protocol: Config,
     /// Address of the RPC listener.
@@ -128,10 +130,10 @@ impl Settings {
         warn(&raw, &mut warnings);
         let discover = discover(&raw, &mut warnings)?;
         let raw = raw.with_defaults(host_name);
-        let newest = Versions::CURRENT.delegate_cur;
-        if raw.protocol != i64::from(newest) {
-            return Err(InvalidConfig::Protocol(raw.protocol, newest));
-        }
+        let protocol_version = u8::try_from(raw.protocol)
+            .ok()
+            .filter(|version| Versions::speaking(*version).is_some())
+            .ok_or_else(|| InvalidConfig::protocol(raw.protocol))?;
         let mut tags = raw.tags;
         if !raw.role.is_empty() {
             warnings.push("Deprecation warning: 'Role' has been replaced with 'Tags'".to_owned());
@@ -182,6 +184,15 @@ impl Settings {
             .wire
             .parse()
             .map_err(|_| InvalidConfig::Wire(raw.wire.clone()))?;
+        // A role alone has no room to say that a node understands the native wire.
+        if protocol_version < 3 {
+            if protocol.wires == Wires::Native {
+                return Err(InvalidConfig::Conflict(
+                    "wire and protocol: protocol 2 cannot be spoken on the native wire",
+                ));
+            }
+            protocol.wires = Wires::Memberlist;
+        }
         protocol.compress_streams = !raw.disable_compression;
         protocol.verify_incoming = !raw.accept_unencrypted;
         protocol.verify_outgoing = !raw.send_unencrypted;
@@ -210,6 +221,7 @@ impl Settings {
             bind: with_port("bind", &raw.bind)?,
             advertise,
             profile: raw.profile,
+            protocol_version,
             protocol,
             rpc_addr: raw.rpc_addr,
             rpc_auth: raw.rpc_auth,
@@ -342,7 +354,6 @@ fn given(text: String) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serf_core::Wires;
 
     fn settings(text: &str) -> Result<Settings, String> {
         let raw = RawConfig::from_json(text).unwrap();

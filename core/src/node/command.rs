@@ -229,9 +229,9 @@ impl Node {
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
-        let meta = tags::announce(tags, self.params.wires)?;
         let record = self.own_record();
         let old = &record.profile;
+        let meta = tags::announce(tags, old.versions, self.params.wires)?;
         let changed = old.meta() != meta;
         let incarnation = record.incarnation.saturating_add(1);
         let profile = Profile::new(old.name.clone(), old.addr, old.versions, &meta);

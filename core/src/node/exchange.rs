@@ -338,6 +338,7 @@ impl Node {
             StreamFailure::TimedOut => &mut self.counters.timed_out_streams,
             StreamFailure::Incompatible => &mut self.counters.refused_incompatible,
             StreamFailure::Busy => &mut self.counters.refused_streams,
+            StreamFailure::TooLarge => &mut self.counters.oversized_streams,
             _ => &mut self.counters.failed_streams,
         };
         *counter += 1;

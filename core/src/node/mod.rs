@@ -208,7 +208,7 @@ impl Node {
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr });
         }
-        let meta = tags::announce(&tags, params.wires)?;
+        let meta = tags::announce(&tags, versions, params.wires)?;
         let profile = Arc::new(Profile::new(name.clone(), addr, versions, &meta));
 
         let mut setup = Rng::new(seed, Purpose::Setup);
