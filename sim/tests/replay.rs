@@ -1,5 +1,7 @@
 //! The journal of a simulated node, run again.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
