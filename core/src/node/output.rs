@@ -318,14 +318,14 @@ impl Node {
         self.filled_packet(to, buf, messages, Fill::Told)
     }
 
-    /// A packet of one message and nothing else: an answer, which goes to the one who knows the query
-    /// already. Filled up, it would use up the times that others are to be told of that.
+    /// A packet of one message and nothing else: an answer, which goes to the one who knows the
+    /// query already. Filled up, it would use up the times that others are to be told of that.
     fn lone_packet(&mut self, to: Dest, buf: &mut Vec<u8>, message: Message<'_>) -> Option<Action> {
         self.filled_packet(to, buf, &[Some(message)], Fill::Not)
     }
 
-    /// A packet of messages and what it is filled up with. Without any message it is a packet of gossip,
-    /// and not sent if there is nothing to tell.
+    /// A packet of messages and what it is filled up with. Without any message it is a packet of
+    /// gossip, and not sent if there is nothing to tell.
     fn filled_packet(
         &mut self,
         to: Dest,
