@@ -239,6 +239,36 @@ fn joining_is_retried_until_it_works_or_the_attempts_are_used_up() {
 }
 
 #[test]
+fn tags_that_are_changed_while_agents_run_appear_in_the_members_of_all() {
+    let a = start("a", &["-tag=role=web"]);
+    let join = a.ip.to_string();
+    let [b, c] = ["b", "c"].map(|name| start(name, &["-join", &join]));
+    for agent in [&a, &b, &c] {
+        agent.wait_for_members(&[("a", "alive"), ("b", "alive"), ("c", "alive")]);
+    }
+    for (agent, args) in [
+        (&a, &["-delete", "role"][..]),
+        (&b, &["-set", "role=db", "-set", "dc=east"]),
+    ] {
+        let output = agent.run(Which::Ours, "tags", args);
+        assert_eq!(stdout(&output), "Successfully updated agent tags\n");
+    }
+    for agent in [&a, &b, &c] {
+        eventually("the new tags", || {
+            let text = stdout(&agent.run(Which::Ours, "members", &[]));
+            let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+            let ends = ["  alive", "  alive  dc=east,role=db", "  alive"];
+            let as_expected = lines.len() == 3
+                && lines
+                    .iter()
+                    .zip(ends)
+                    .all(|(line, end)| line.ends_with(end));
+            as_expected.then_some(()).ok_or(text)
+        });
+    }
+}
+
+#[test]
 fn a_hangup_reloads_the_level_of_the_log_and_the_tags() {
     let file = ConfigFile::new("reload", r#"{"log_level": "err", "tags": {"a": "1"}}"#);
     let agent = start("a", &["-config-file", file.path()]);

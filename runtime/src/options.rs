@@ -9,6 +9,7 @@ use serf_core::{Config, Identity, Name, Params, Tags, Versions};
 
 use crate::address::{Address, AddressError, Host};
 use crate::error::BindError;
+use crate::files::JournalLimits;
 
 /// The port that is bound where none is given.
 pub const DEFAULT_PORT: u16 = 7946;
@@ -57,6 +58,9 @@ pub struct Options {
     pub rejoin_after_leave: bool,
     /// The label of the cluster; whoever has another one is not heard. None by default.
     pub label: Label,
+    /// The file in which the node journals everything that goes into it, for `serf-sim replay`, and
+    /// how much of that is kept. None by default.
+    pub record: Option<(PathBuf, JournalLimits)>,
     /// The Serf protocol version to speak, 2 to 5, 5 by default: see
     /// [`Versions::speaking`](serf_core::Versions::speaking). For clusters with members that
     /// understand no newer one.
@@ -83,6 +87,7 @@ impl Options {
             snapshot: None,
             rejoin_after_leave: false,
             label: Label::none(),
+            record: None,
             protocol: Versions::CURRENT.delegate_cur,
             event_capacity: 1024,
         }
@@ -158,6 +163,18 @@ impl Options {
         self
     }
 
+    /// Has the node journal everything that goes into it, and hashes of what it does, for `serf-sim
+    /// replay`: sets [`Options::record`].
+    ///
+    /// Keys are left out, all else is in there as it came: names, addresses, tags, events and
+    /// queries. A journal that is there already is kept as `PATH.1`. A disk that is full or slow
+    /// ends the journal, which the log says, and never holds up the node.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>, limits: JournalLimits) -> Self {
+        self.record = Some((path.into(), limits));
+        self
+    }
+
     /// Sets [`Options::protocol`].
     #[must_use]
     pub fn protocol(mut self, version: u8) -> Self {
@@ -198,6 +215,7 @@ impl Options {
             snapshot: self.snapshot,
             rejoin_after_leave: self.rejoin_after_leave,
             label: self.label,
+            record: self.record,
             versions: Versions::speaking(self.protocol)
                 .ok_or(BindError::Protocol(self.protocol))?,
             event_capacity: self.event_capacity,
@@ -235,6 +253,7 @@ pub(crate) struct Checked {
     pub(crate) snapshot: Option<PathBuf>,
     pub(crate) rejoin_after_leave: bool,
     pub(crate) label: Label,
+    pub(crate) record: Option<(PathBuf, JournalLimits)>,
     pub(crate) versions: Versions,
     pub(crate) event_capacity: usize,
 }

@@ -3,6 +3,7 @@
 mod events;
 mod health;
 mod join;
+mod node;
 mod run;
 mod signals;
 mod snapshot;

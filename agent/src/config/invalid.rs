@@ -23,6 +23,9 @@ pub enum InvalidConfig {
     /// Another choice of wires.
     #[error("Invalid wire: '{0}' (accepted are auto, native and memberlist)")]
     Wire(String),
+    /// Another runtime, or one that is not in this build; says which are accepted.
+    #[error("Invalid runtime: {0}")]
+    Runtime(String),
     /// Another facility.
     #[error(
         "Syslog setup failed: invalid syslog facility: {0} (accepted are KERN, USER, MAIL, \

@@ -173,6 +173,10 @@ config! {
         http_addr: String,
         /// How log lines are printed: text or json.
         log_format: String,
+        /// Where to journal everything that goes into the node.
+        record: String,
+        /// What the node runs on: tokio, smol or glommio.
+        runtime: String,
     }
 }
 

@@ -8,7 +8,7 @@ use serf_core::wire::label::Label;
 use serf_core::{Config, Tags, Versions, Wires};
 
 use super::address::{Interface, on_interface, with_port};
-use super::{InvalidConfig, RawConfig};
+use super::{InvalidConfig, RawConfig, Runtime};
 use crate::handler::EventScript;
 use crate::log::{Format, Level, UnknownLevel};
 use crate::syslog::Facility;
@@ -86,6 +86,10 @@ pub struct Settings {
     pub leave_on_terminate: bool,
     /// Do not leave on SIGINT.
     pub skip_leave_on_interrupt: bool,
+    /// Where everything that goes into the node is journalled.
+    pub record: Option<PathBuf>,
+    /// What the node runs on.
+    pub runtime: Runtime,
     /// What the operator should know about the configuration.
     pub warnings: Vec<String>,
 }
@@ -192,6 +196,9 @@ impl Settings {
         protocol.compress_streams = !raw.disable_compression;
         protocol.verify_incoming = !raw.accept_unencrypted;
         protocol.verify_outgoing = !raw.send_unencrypted;
+        let runtime = raw.runtime.parse();
+        let runtime =
+            runtime.map_err(|()| InvalidConfig::Runtime(Runtime::refusal(&raw.runtime)))?;
         let keyring = match raw.encrypt_key.as_str() {
             "" => None,
             text => Some(Keyring::new(Key::from_base64(text)?)),
@@ -245,6 +252,8 @@ impl Settings {
             event_handlers,
             leave_on_terminate: raw.leave_on_terminate,
             skip_leave_on_interrupt: raw.skip_leave_on_interrupt,
+            record: given(raw.record).map(PathBuf::from),
+            runtime,
             warnings,
         })
     }

@@ -23,7 +23,7 @@ pub enum Which {
 impl Which {
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Reference];
 
-    fn program(self) -> &'static str {
+    pub fn program(self) -> &'static str {
         match self {
             Self::Ours => env!("CARGO_BIN_EXE_serf"),
             Self::Reference => "/usr/bin/serf",
@@ -129,9 +129,14 @@ impl Process {
 
     /// Starts with more environment variables than this process has.
     pub fn start_in(which: Which, args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(which.program())
-            .args(args)
-            .envs(environment.iter().copied())
+        let mut command = Command::new(which.program());
+        command.args(args).envs(environment.iter().copied());
+        Self::of(&mut command)
+    }
+
+    /// Starts what the command says.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,6 @@
 //! Questions to all members or to some, and their answers (wire-protocol reference, section 8.5).
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -10,6 +11,7 @@ use super::user_event::PACKET_OVERHEAD;
 use super::wires::Dest;
 use crate::error::CommandError;
 use crate::event::Event;
+use crate::journal::Input;
 use crate::member::Versions;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
 use crate::serf::clock::LamportTime;
@@ -150,6 +152,11 @@ impl Node {
         params: &QueryParams,
         now: Instant,
     ) -> Result<QueryKey, CommandError> {
+        self.tape.input(Some(now), || Input::Query {
+            name,
+            payload,
+            params: Cow::Borrowed(params),
+        });
         self.advance(now);
         self.begin_query(name, payload, params, |_, _| {})
     }
@@ -210,6 +217,7 @@ impl Node {
     ///
     /// [`QueryEnded`]: crate::Action::QueryEnded
     pub fn end_query(&mut self, query: QueryKey, now: Instant) {
+        self.tape.input(Some(now), || Input::EndQuery(query));
         self.advance(now);
         if let Some(summary) = self.collectors.close(query) {
             self.push(Output::QueryEnded { query, summary });
@@ -228,6 +236,8 @@ impl Node {
         payload: &[u8],
         now: Instant,
     ) -> Result<(), RespondError> {
+        self.tape
+            .input(Some(now), || Input::Respond { query, payload });
         self.advance(now);
         let reply_to = self.responder.reply_to(query, self.now)?.clone();
         let response = Response::new(query, payload);
