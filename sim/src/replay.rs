@@ -106,7 +106,7 @@ impl<'a> Replay<'a> {
             summary: Summary::default(),
             last: "its start".to_owned(),
             buffer: Vec::new(),
-            start,
+            start: *start,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a journal consists of.
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -26,7 +27,7 @@ use crate::wire::seal;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Entry<'a> {
     /// How the node was made; the first entry, and no other.
-    Start(Start),
+    Start(Box<Start>),
     /// Something went in, so many nanoseconds after what went in before. The first is measured
     /// from the start; negative if the caller's clock went back.
     Input(i64, #[serde(borrow)] Input<'a>),

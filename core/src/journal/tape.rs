@@ -41,7 +41,7 @@ impl Tape {
             actions: Vec::new(),
             overrun: false,
         };
-        recording.append(&Entry::Start(start));
+        recording.append(&Entry::Start(Box::new(start)));
         Self(Some(Box::new(recording)))
     }
 
