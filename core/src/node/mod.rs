@@ -11,6 +11,7 @@
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
 //! - [`restore`]: going on after a restart.
+//! - [`twin`]: nodes that know each other without having joined.
 //! - [`wires`]: which wire is spoken to whom.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
@@ -33,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod twin;
 mod user_event;
 mod wires;
 
@@ -336,7 +338,7 @@ impl Node {
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
-            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::reply(from, wire))),
+            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::stranger(from, wire))),
             Message::Serf(message) => self.handle_serf_message(wire, message),
         }
     }

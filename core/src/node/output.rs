@@ -313,12 +313,12 @@ impl Node {
         let len = match to.wire {
             Wire::Native => {
                 let mut writer = native::PacketWriter::new(buf, room);
-                self.fill_packet(&mut writer, messages);
+                self.fill_packet(&mut writer, messages, to.news);
                 writer.finish()
             }
             Wire::Memberlist => {
                 let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
-                self.fill_packet(&mut writer, messages);
+                self.fill_packet(&mut writer, messages, to.news);
                 let compress = self.params.compress_packets;
                 writer.finish(compress.then_some(&mut self.compressor))
             }
@@ -341,13 +341,20 @@ impl Node {
         Some(Action::SendDatagram { to: to.addr })
     }
 
-    fn fill_packet(&mut self, writer: &mut impl Writer, messages: &[Option<Message<'_>>]) {
+    fn fill_packet(
+        &mut self,
+        writer: &mut impl Writer,
+        messages: &[Option<Message<'_>>],
+        news: bool,
+    ) {
         for message in messages.iter().flatten() {
             // Does not fit only when the budget is at its smallest and two names at their
             // longest; then the receiver has to do without it.
             let _ = writer.push(message);
         }
-        self.fill(writer);
+        if news {
+            self.fill(writer);
+        }
     }
 }
 

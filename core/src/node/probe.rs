@@ -238,7 +238,7 @@ impl Node {
         let told = self.thought_gone(ping.source_name);
         self.push(Output::Ack {
             seq: ping.seq,
-            to: Dest::reply(to, wire),
+            to: self.answer_to(ping.source_name, to, wire),
             told,
             forwarded: false,
         });
@@ -275,7 +275,7 @@ impl Node {
         let deadline = self.now + self.params.probe_timeout;
         let seq = self.take_seq();
         let helper = HelperProbe {
-            requester: Dest::reply(requester, wire),
+            requester: self.answer_to(ping.source_name, requester, wire),
             seq: ping.seq,
             nack: ping.nack,
             deadline,
