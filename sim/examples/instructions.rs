@@ -24,13 +24,23 @@ const FEW: u64 = 5;
 const MANY: u64 = 25;
 
 fn main() -> ExitCode {
-    let args: Vec<usize> = env::args().skip(1).filter_map(|it| it.parse().ok()).collect();
+    let args: Vec<usize> = env::args()
+        .skip(1)
+        .filter_map(|it| it.parse().ok())
+        .collect();
     if let (Ok(_), [load, nodes, seconds]) = (env::var("CALLGRIND"), &args[..]) {
         run(Load::ALL[*load], *nodes, *seconds as u64);
         return ExitCode::SUCCESS;
     }
-    let sizes = if args.is_empty() { &[100, 1_000] } else { &args[..] };
-    println!("{:<18} {:>7} {:>28}", "load", "nodes", "instructions per node-second");
+    let sizes = if args.is_empty() {
+        &[100, 1_000]
+    } else {
+        &args[..]
+    };
+    println!(
+        "{:<18} {:>7} {:>28}",
+        "load", "nodes", "instructions per node-second"
+    );
     for &nodes in sizes {
         for (nth, load) in Load::ALL.into_iter().enumerate() {
             let (Some(few), Some(many)) = (count(nth, nodes, FEW), count(nth, nodes, MANY)) else {

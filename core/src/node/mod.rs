@@ -124,6 +124,10 @@ pub struct Node {
     coordinates: Option<Box<CoordinateClient>>,
     probe: Option<Probe>,
     probe_order: Order,
+    /// A member whose name is claimed at another address: it is probed next, as it may be gone.
+    contested: Option<Slot>,
+    /// Whether the last probe was for that reason.
+    probed_contested: bool,
     /// Probes made for others, by our own sequence number.
     helper_probes: BTreeMap<u32, HelperProbe>,
     next_seq: u32,
@@ -255,6 +259,8 @@ impl Node {
                 .then(|| Box::new(CoordinateClient::new(params.max_coordinates))),
             probe: None,
             probe_order: Order::finished(),
+            contested: None,
+            probed_contested: false,
             helper_probes: BTreeMap::new(),
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,

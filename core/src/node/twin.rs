@@ -18,8 +18,8 @@ use crate::time::{Instant, nanos};
 impl Node {
     /// Takes a member for alive as if it had announced itself long ago: under incarnation 1,
     /// without telling anybody or reporting an event. One that is known already is left as it is,
-    /// and so is the table when it is full. Meant for simulations and tests; see
-    /// [`twin`](Self::twin).
+    /// and so is the table when it is full. Meant for simulations and tests; a journal does not record
+    /// it. See [`twin`](Self::twin).
     ///
     /// # Errors
     /// As for [`new`](Self::new): its tags are too large, or its address cannot be reached.
@@ -76,12 +76,11 @@ impl Node {
         twin.outbox = Outbox::new(self.params.max_pending_actions);
         twin.timers.stop(Timer::Gossip);
         if twin.timers.is_set(Timer::Sync) {
-            let interval = scaling::push_pull_interval(
-                self.params.push_pull_interval,
-                self.table.live(),
-            );
+            let interval =
+                scaling::push_pull_interval(self.params.push_pull_interval, self.table.live());
             let wait = twin.sync_rng.below(nanos(interval).saturating_add(1));
-            twin.timers.set(Timer::Sync, twin.now + Duration::from_nanos(wait));
+            twin.timers
+                .set(Timer::Sync, twin.now + Duration::from_nanos(wait));
         }
         match self.keyring() {
             Some(keys) => Some(twin.with_keyring(keys.clone())),
