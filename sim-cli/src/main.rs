@@ -13,6 +13,7 @@ mod junit;
 mod list;
 mod merge;
 mod pool;
+mod replay;
 mod results;
 mod run;
 mod shrink;
@@ -41,6 +42,7 @@ enum Command {
     Explore(explore::Args),
     Merge(merge::Args),
     Shrink(shrink::Args),
+    Replay(replay::Args),
     Compare(compare::Args),
     Bench(bench::Args),
 }
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Explore(args) => explore::explore(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Shrink(args) => shrink::shrink(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Bench(args) => bench::bench(&args),
     };

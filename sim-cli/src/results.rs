@@ -14,8 +14,8 @@ pub(crate) struct Results {
     pub(crate) wanted: u64,
     /// Those that were.
     pub(crate) seeds: Vec<u64>,
-    /// Simulated seconds times nodes.
-    pub(crate) node_seconds: f64,
+    /// Simulated seconds times nodes, rounded for each seed: sums do not depend on their order.
+    pub(crate) node_seconds: u64,
     /// What did not hold.
     pub(crate) failures: Vec<Failed>,
     /// How often each fault happened, over all seeds.
@@ -38,7 +38,7 @@ pub(crate) struct Failed {
 impl Results {
     pub(crate) fn add(&mut self, report: Report, repeat: String) {
         self.seeds.push(report.seed);
-        self.node_seconds += report.simulated * report.nodes as f64;
+        self.node_seconds += (report.simulated * report.nodes as f64).round() as u64;
         for (fault, count) in report.faults {
             *self.faults.entry(fault).or_default() += count;
         }
@@ -77,7 +77,7 @@ impl Results {
     pub(crate) fn print(&self) {
         let Self { seeds, wanted, .. } = self;
         println!(
-            "{} of {wanted} seeds run, {} failed, {:.0} node-seconds",
+            "{} of {wanted} seeds run, {} failed, {} node-seconds",
             seeds.len(),
             self.failures.len(),
             self.node_seconds

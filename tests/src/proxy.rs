@@ -24,26 +24,32 @@ pub(crate) enum Way {
     Back,
 }
 
-/// Takes one connection, passes it on to `to`, and breaks it when `after` bytes have gone `way`.
-/// Returns where it listens. What stalls is held until both sides have closed it.
+/// Takes a connection, passes it on to `to`, and breaks it when `after` bytes have gone `way`.
+/// Returns where it listens. What stalls is held until both sides have closed it. Whoever is cut
+/// off may not have been understood and asks again in the other wire: that is cut, too.
 pub(crate) fn proxy(to: SocketAddr, way: Way, after: usize, fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind((loopback(), 0)).expect("a free port");
     let addr = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
-        let Ok((dialler, _)) = listener.accept() else {
-            return;
+        let connections = match fault {
+            Fault::Stall => 1,
+            Fault::Cut => 2,
         };
-        drop(listener);
-        let Ok(acceptor) = TcpStream::connect(to) else {
-            return;
-        };
-        thread::scope(|scope| {
-            let limit = |this| if this == way { after } else { usize::MAX };
-            let (there, back) = (limit(Way::There), limit(Way::Back));
-            let (dialler, acceptor) = (&dialler, &acceptor);
-            scope.spawn(move || copy(dialler, acceptor, there, fault));
-            scope.spawn(move || copy(acceptor, dialler, back, fault));
-        });
+        for _ in 0..connections {
+            let Ok((dialler, _)) = listener.accept() else {
+                return;
+            };
+            let Ok(acceptor) = TcpStream::connect(to) else {
+                return;
+            };
+            thread::scope(|scope| {
+                let limit = |this| if this == way { after } else { usize::MAX };
+                let (there, back) = (limit(Way::There), limit(Way::Back));
+                let (dialler, acceptor) = (&dialler, &acceptor);
+                scope.spawn(move || copy(dialler, acceptor, there, fault));
+                scope.spawn(move || copy(acceptor, dialler, back, fault));
+            });
+        }
     });
     addr
 }

@@ -69,9 +69,6 @@ struct Entry {
     tags: BTreeMap<String, String>,
     status: String,
     protocol: BTreeMap<&'static str, u8>,
-    /// Empty if the agent does not tell.
-    #[serde(skip)]
-    wire: String,
 }
 
 impl From<Member> for Entry {
@@ -91,13 +88,13 @@ impl From<Member> for Entry {
                 ("max", member.delegate_max),
                 ("version", member.delegate_cur),
             ]),
-            wire: member.wire,
         }
     }
 }
 
 impl Entry {
-    fn row(&self, detailed: bool) -> Vec<String> {
+    /// A line of the table; `wires` tells which wire is spoken to whom, if the agent knows.
+    fn row(&self, detailed: bool, wires: &BTreeMap<String, String>) -> Vec<String> {
         let tags: Vec<String> = self.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let mut row = vec![
             self.name.clone(),
@@ -113,8 +110,8 @@ impl Entry {
                 protocol("min"),
                 protocol("max")
             ));
-            if !self.wire.is_empty() {
-                row.push(format!("Wire: {}", self.wire));
+            if let Some(wire) = wires.get(&self.name) {
+                row.push(format!("Wire: {wire}"));
             }
         }
         row
@@ -146,9 +143,17 @@ impl Run for Members {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         match Format::parse(&self.format)? {
             Format::Text => {
+                // The records of members are as HashiCorp's agents send them, so this is not there.
+                let wires = match self.detailed {
+                    true => client.stats().await.map(|mut all| all.remove("wire")),
+                    false => Ok(None),
+                };
+                let wires = wires
+                    .map_err(failed("Error retrieving members"))?
+                    .unwrap_or_default();
                 let rows: Vec<_> = entries
                     .iter()
-                    .map(|entry| entry.row(self.detailed))
+                    .map(|entry| entry.row(self.detailed, &wires))
                     .collect();
                 say(table(&rows));
             }

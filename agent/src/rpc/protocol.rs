@@ -215,9 +215,6 @@ records! {
         "DelegateMax" => delegate_max: u8,
         /// Serf protocol spoken.
         "DelegateCur" => delegate_cur: u8,
-        /// The wire that the agent speaks to it: `native` or `memberlist`. Ours: empty if the agent
-        /// is one of HashiCorp's.
-        "Wire" => wire: String,
     }
 
     /// Body of `stream`.
@@ -440,7 +437,6 @@ impl From<&serf_core::Member> for Member {
             delegate_min: versions.delegate_min,
             delegate_max: versions.delegate_max,
             delegate_cur: versions.delegate_cur,
-            wire: member.wire().to_string(),
         }
     }
 }

@@ -53,9 +53,10 @@ impl Queues {
 
 impl Node {
     /// Fills a packet up. What applications say gets a quarter of the room at least, intents an eighth
-    /// of the rest, and each all that the others leave.
-    pub(super) fn fill(&mut self, writer: &mut impl Writer) {
-        let limit = self.transmit_limit();
+    /// of the rest, and each all that the others leave. Where it does not count, as to somebody who
+    /// is dead most likely, each is to be told as often afterwards.
+    pub(super) fn fill(&mut self, writer: &mut impl Writer, counts: bool) {
+        let limit = counts.then(|| self.transmit_limit());
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);
         }
@@ -72,7 +73,7 @@ impl Node {
     }
 
     #[inline(never)]
-    fn fill_from_queues(&mut self, writer: &mut impl Writer, limit: u32) {
+    fn fill_from_queues(&mut self, writer: &mut impl Writer, limit: Option<u32>) {
         let rumours = !self.rumours.is_empty();
         let Queues {
             intents,
@@ -106,7 +107,7 @@ fn fill_from<T: Broadcast>(
     queue: &mut Broadcasts<T>,
     writer: &mut impl Writer,
     keep_free: usize,
-    limit: u32,
+    limit: Option<u32>,
     message: impl Fn(&T) -> SerfMessage<'_>,
 ) {
     if queue.is_empty() {

@@ -47,8 +47,8 @@ pub(super) enum Output {
     Nack { seq: u32, to: Dest },
     /// Tell somebody who thinks a member dead that it is not.
     Correction { to: Dest, subject: Name },
-    /// Send what there is to tell.
-    Gossip { to: Dest },
+    /// Send what there is to tell, if it counts as told then.
+    Gossip { to: Dest, counts: bool },
     /// Dial.
     OpenStream { id: StreamId, to: SocketAddr },
     /// Write a probe.

@@ -26,6 +26,13 @@ impl Node {
     ///
     /// Call it after every input or batch of inputs, until it answers [`Action::Wait`].
     pub fn poll_action(&mut self, buf: &mut Vec<u8>) -> Action {
+        let start = buf.len();
+        let action = self.next_action(buf);
+        self.tape.action(&action, &buf[start..]);
+        action
+    }
+
+    fn next_action(&mut self, buf: &mut Vec<u8>) -> Action {
         while let Some(output) = self.outbox.pop() {
             if let Some(action) = self.render(output, buf) {
                 return action;
@@ -131,7 +138,7 @@ impl Node {
                 let alive = (record.state() == State::Alive).then_some(alive);
                 alive.and_then(|alive| self.packet(to, buf, &[Some(alive)]))
             }
-            Output::Gossip { to } => self.packet(to, buf, &[]),
+            Output::Gossip { to, counts } => self.filled_packet(to, buf, &[], counts),
             Output::Response { to, response } => {
                 let response = response.message(source_name);
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
@@ -298,13 +305,24 @@ impl Node {
         Action::WriteStream { id }
     }
 
-    /// A packet of the given messages, filled up with rumours. Without any message it is a packet
-    /// of gossip, and not sent if there is nothing to tell.
+    /// A packet of the given messages, filled up with rumours.
     fn packet(
         &mut self,
         to: Dest,
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
+    ) -> Option<Action> {
+        self.filled_packet(to, buf, messages, true)
+    }
+
+    /// The same, where rumours may not count as told. Without any message it is a packet of gossip,
+    /// and not sent if there is nothing to tell.
+    fn filled_packet(
+        &mut self,
+        to: Dest,
+        buf: &mut Vec<u8>,
+        messages: &[Option<Message<'_>>],
+        counts: bool,
     ) -> Option<Action> {
         let begin = buf.len();
         self.envelope.open_packet(buf);
@@ -313,12 +331,18 @@ impl Node {
         let len = match to.wire {
             Wire::Native => {
                 let mut writer = native::PacketWriter::new(buf, room);
-                self.fill_packet(&mut writer, messages, to.news);
+                push_all(&mut writer, messages);
+                if to.news {
+                    self.fill(&mut writer, counts);
+                }
                 writer.finish()
             }
             Wire::Memberlist => {
                 let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
-                self.fill_packet(&mut writer, messages, to.news);
+                push_all(&mut writer, messages);
+                if to.news {
+                    self.fill(&mut writer, counts);
+                }
                 let compress = self.params.compress_packets;
                 writer.finish(compress.then_some(&mut self.compressor))
             }
@@ -340,21 +364,13 @@ impl Node {
         }
         Some(Action::SendDatagram { to: to.addr })
     }
+}
 
-    fn fill_packet(
-        &mut self,
-        writer: &mut impl Writer,
-        messages: &[Option<Message<'_>>],
-        news: bool,
-    ) {
-        for message in messages.iter().flatten() {
-            // Does not fit only when the budget is at its smallest and two names at their
-            // longest; then the receiver has to do without it.
-            let _ = writer.push(message);
-        }
-        if news {
-            self.fill(writer);
-        }
+fn push_all(writer: &mut impl Writer, messages: &[Option<Message<'_>>]) {
+    for message in messages.iter().flatten() {
+        // Does not fit only when the budget is at its smallest and two names at their longest;
+        // then the receiver has to do without it.
+        let _ = writer.push(message);
     }
 }
 

@@ -169,8 +169,9 @@ impl<M: Broadcast> Broadcasts<M> {
     }
 
     /// Offers messages to a packet, least often sent first. Each that is packed counts as sent
-    /// once; one that reaches `limit` is dropped and its subject noted in [`Self::take_finished`].
-    pub(crate) fn fill(&mut self, limit: u32, mut offer: impl FnMut(&M) -> Offer) {
+    /// once, unless there is no `limit`; one that reaches it is dropped and its subject noted in
+    /// [`Self::take_finished`].
+    pub(crate) fn fill(&mut self, limit: Option<u32>, mut offer: impl FnMut(&M) -> Offer) {
         if self.is_empty() {
             return;
         }
@@ -196,12 +197,18 @@ impl<M: Broadcast> Broadcasts<M> {
         // Linked in again only now, so that no message is twice in one packet; the one packed
         // first comes out first again.
         while let Some(index) = taken.pop() {
-            let transmits = self.entries[index as usize].transmits + 1;
-            if transmits < limit {
-                self.link(index, transmits);
-            } else if let Some(message) = self.release(index) {
-                self.finished.extend(message.subject().cloned());
-            }
+            let before = self.entries[index as usize].transmits;
+            let transmits = match limit {
+                Some(limit) if before + 1 >= limit => {
+                    let message = self.release(index);
+                    let subject = message.as_ref().and_then(M::subject);
+                    self.finished.extend(subject.cloned());
+                    continue;
+                }
+                Some(_) => before + 1,
+                None => before,
+            };
+            self.link(index, transmits);
         }
         self.taken = taken;
     }

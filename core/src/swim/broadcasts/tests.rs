@@ -24,7 +24,7 @@ fn packet(
 ) -> Vec<Slot> {
     let mut left = budget;
     let mut packed = vec![];
-    queue.fill(limit, |rumour| {
+    queue.fill(Some(limit), |rumour| {
         let len = len(rumour.subject);
         if len > left {
             return if left < 2 {
@@ -64,6 +64,24 @@ fn a_rumour_ends_at_the_transmit_limit_and_is_reported_once() {
 }
 
 #[test]
+fn what_does_not_count_changes_nothing() {
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(alive(1), Instant::ZERO);
+    queue.push(alive(2), Instant::ZERO);
+    assert_eq!(packet(&mut queue, 2, 10, |_| 10), [2]);
+    for _ in 0..9 {
+        let mut packed = vec![];
+        queue.fill(None, |rumour| {
+            packed.push(rumour.subject);
+            Offer::Packed
+        });
+        assert_eq!(packed, [1, 2]);
+    }
+    assert_eq!((queue.told(&1), queue.told(&2)), (Some(0), Some(1)));
+    assert_eq!(queue.take_finished(), None);
+}
+
+#[test]
 fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
     let mut queue = Broadcasts::new(usize::MAX);
     queue.push(alive(1), Instant::ZERO);
@@ -76,7 +94,7 @@ fn a_newer_rumour_about_a_member_displaces_the_older_and_starts_anew() {
     assert_eq!(queue.len(), 1);
     let mut told = vec![];
     for _ in 0..5 {
-        queue.fill(3, |rumour| {
+        queue.fill(Some(3), |rumour| {
             told.push(rumour.incarnation);
             Offer::Packed
         });
@@ -123,7 +141,7 @@ fn a_full_queue_displaces_the_oldest_of_the_most_told_and_says_so() {
     let mut told = vec![];
     let mut tell = |queue: &mut Broadcasts<Saying>, many: usize| {
         told.clear();
-        queue.fill(9, |saying| {
+        queue.fill(Some(9), |saying| {
             if told.len() == many {
                 return Offer::Full;
             }
