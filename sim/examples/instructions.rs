@@ -5,8 +5,7 @@
 //! cargo run --release -p serf-sim --example instructions -- 100 1000
 //! ```
 //! Needs valgrind. Each cluster runs under callgrind twice, for a few and for more seconds, and
-//! the difference is divided: what setting up costs falls out. Without push/pull a second is like any
-//! other; with it, 20 seconds of 1,000 nodes hold a hundred exchanges.
+//! the difference is divided: what setting up costs falls out.
 #![expect(
     clippy::disallowed_methods,
     reason = "a measurement of this program starts it anew under valgrind"
