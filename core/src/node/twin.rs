@@ -28,7 +28,7 @@ impl Node {
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr: *addr });
         }
-        let meta = tags::announce(&member.tags, self.params.wires)?;
+        let meta = tags::announce(&member.tags, member.versions, self.params.wires)?;
         let room = self.table.len() < self.params.max_members as usize;
         if room && self.table.find(name.into()).is_none() {
             let profile = Profile::new(name.clone(), *addr, member.versions, &meta);
