@@ -127,7 +127,7 @@ fn why_tells_what_happened_to_a_member() {
     let output = alpha.run(Which::Ours, "why", &["nobody"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("There is no member 'nobody'"));
-    if support::reference_is_installed() {
+    if reference_is_installed() {
         let reference = Agent::start(Which::Reference, "alpha", &[]);
         let output = reference.run(Which::Ours, "why", &["alpha"]);
         assert_eq!(output.status.code(), Some(1));
