@@ -43,6 +43,11 @@ impl World {
     /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
     /// It knows nobody until it joins. A node that runs is not touched.
     pub fn start(&mut self, node: usize) {
+        self.start_like(node, None);
+    }
+
+    /// The same, with all that another node knows if there is one, which holds it as alive.
+    pub(crate) fn start_like(&mut self, node: usize, known: Option<&Node>) {
         let last_word = self.highest_incarnation(node);
         let host = &mut self.hosts[node];
         if !matches!(host.state, State::Down | State::Left) {
@@ -59,6 +64,7 @@ impl World {
         host.seeds.clear();
         let identity = host.identity.clone();
         let params = host.params.clone();
+        let now = host.clock.local(self.now);
         let make = match &mut host.journal {
             Some(journal) => {
                 journal.clear();
@@ -66,9 +72,12 @@ impl World {
             }
             None => Node::new,
         };
-        let mut node_itself = make(identity, params.clone(), seed, host.clock.local(self.now))
-            .expect("the identities of a world are in order")
-            .with_pool(self.profiles.clone());
+        let twin = known.and_then(|known| known.twin(&identity.name, seed, now));
+        let mut node_itself = twin.unwrap_or_else(|| {
+            make(identity, params.clone(), seed, now)
+                .expect("the identities of a world are in order")
+                .with_pool(self.profiles.clone())
+        });
         if let Some(keys) = &host.keyring {
             node_itself = node_itself.with_keyring(keys.clone());
         }

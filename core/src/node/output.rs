@@ -337,6 +337,7 @@ impl Node {
         self.envelope.open_packet(buf);
         let start = buf.len();
         let room = self.packet_room();
+        let fill = if to.news { fill } else { Fill::Not };
         let len = match to.wire {
             Wire::Native => {
                 let mut writer = native::PacketWriter::new(buf, room);
