@@ -12,12 +12,14 @@ mod interrupt;
 mod junit;
 mod list;
 mod merge;
+mod page;
 mod pool;
 mod results;
 mod run;
 mod shrink;
 mod source;
 mod table;
+mod trace;
 
 use std::process::ExitCode;
 
