@@ -107,12 +107,8 @@ fn chain(out: &mut String, page: &Page<'_>, it: &Incident) {
         let text = format!("the last of {} others takes it for failed", it.believers);
         step(it.believed_at, text);
     }
-    match it.refuted_at {
-        Some(at) => step(at, format!("{member} hears of it and says otherwise")),
-        None => step(
-            it.believed_at,
-            format!("{member} never said otherwise in this life"),
-        ),
+    if let Some(at) = it.refuted_at {
+        step(at, format!("{member} hears of it and says otherwise"));
     }
     out.push_str("</table></li>\n");
 }

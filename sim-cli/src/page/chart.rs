@@ -54,11 +54,16 @@ impl Chart<'_> {
     pub(crate) fn html(&self) -> String {
         let width = if self.wide { WIDE } else { HALF };
         let class = if self.wide { "wide" } else { "half" };
+        // An empty frame shows nothing that the sentence does not say.
+        let picture = match self.lines.is_empty() {
+            true => String::new(),
+            false => self.svg(width, HEIGHT),
+        };
         format!(
             "<figure class=\"{class}\"><h2>{}</h2>\n<p class=\"note\">{}</p>\n{}</figure>\n",
             escaped(self.title),
             escaped(&self.note),
-            self.svg(width, HEIGHT)
+            picture
         )
     }
 
@@ -92,7 +97,7 @@ impl Chart<'_> {
             escaped(&self.data()),
         );
         self.shade(&mut out, x, y);
-        self.axes(&mut out, x, y, width);
+        self.axes(&mut out, x, y);
         for line in &self.lines {
             let path = path(line, x, y);
             let _ = writeln!(out, "<path class=\"line {}\" d=\"{path}\"/>", line.class);
@@ -128,7 +133,7 @@ impl Chart<'_> {
         }
     }
 
-    fn axes(&self, out: &mut String, x: Scale, y: Scale, width: f64) {
+    fn axes(&self, out: &mut String, x: Scale, y: Scale) {
         for value in y.marks(4, self.y.steps) {
             let at = y.place(value);
             let _ = writeln!(
@@ -169,7 +174,6 @@ impl Chart<'_> {
             y.from + 35.0,
             escaped(self.x.label),
         );
-        let _ = width;
     }
 
     /// What lines are stands at their ends, moved apart where ends meet.

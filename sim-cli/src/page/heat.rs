@@ -64,6 +64,13 @@ fn map(
 ) -> String {
     let samples = page.chronicle.samples();
     let rows = samples.first().map_or(0, |it| it.members.len());
+    let blank = |row| samples.iter().all(|it| value(it, row) == (0.0, 0.0));
+    if (0..rows).all(blank) {
+        return format!(
+            "<figure class=\"wide\"><h2>{}</h2>\n<p class=\"note\">Nobody at any time.</p></figure>\n",
+            escaped(title)
+        );
+    }
     let height = TOP + BOTTOM + (rows as f64 * 14.0).clamp(112.0, 320.0);
     let (low, high) = page.span();
     let x = Scale {

@@ -108,13 +108,17 @@ fn infection(page: &Page<'_>) -> String {
         .iter()
         .filter(|spread| !spread.told.is_empty())
         .collect();
-    let slowest = spreads.iter().filter_map(|it| it.told.last());
-    let slowest = f64::from(slowest.fold(0.0, |most: f32, one| most.max(*one)));
+    // Twice what the event in the middle took: a cut makes some wait for its end.
+    let lasts = spreads.iter().filter_map(|it| it.told.last());
+    let lasts: Vec<f64> = lasts.map(|after| f64::from(*after)).collect();
+    let slowest = quantile(&lasts, 1.0).unwrap_or_default();
+    let shown = slowest.min(quantile(&lasts, 0.5).unwrap_or_default() * 2.0);
     let curve = |spread: &&Spread| {
         let whole = spread.running.max(spread.told.len()).max(1) as f64;
         let told = spread.told.iter().zip(1_u32..);
         std::iter::once((0.0, 0.0))
             .chain(told.map(|(after, nth)| (f64::from(*after), f64::from(nth) / whole * 100.0)))
+            .take_while(|(after, _)| *after <= shown)
             .collect::<Vec<_>>()
     };
     let curves: Vec<Vec<(f64, f64)>> = spreads.iter().map(curve).collect();
@@ -162,7 +166,7 @@ fn infection(page: &Page<'_>) -> String {
     Chart {
         title: "How events spread",
         note,
-        x: seconds("seconds since the event was sent", slowest),
+        x: seconds("seconds since the event was sent", shown),
         y: share("share of nodes told, in per cent"),
         lines,
         shades: Vec::new(),

@@ -83,6 +83,9 @@ const KEPT: u64 = 200;
 /// Accusations of one incident that are kept.
 const ACCUSATIONS: usize = 8;
 
+/// Accusations that led to nothing for so many seconds are of the past.
+const FORGIVEN: f64 = 60.0;
+
 /// What was done to a node so many seconds ago may still be felt.
 const FELT: f64 = 20.0;
 
@@ -148,11 +151,17 @@ impl Incidents {
             probe: params.probe_interval.as_secs_f64(),
             fault,
         };
-        let suspicion = self.suspected.entry(member).or_insert(Suspicion {
+        let suspicion = self.suspected.entry(member).or_insert_with(|| Suspicion {
             excuse,
             accusations: Vec::new(),
             accusers: 0,
         });
+        let begun = suspicion.accusations.first();
+        if begun.is_some_and(|first| accusation.at - first.at > FORGIVEN) {
+            suspicion.excuse = excuse;
+            suspicion.accusations.clear();
+            suspicion.accusers = 0;
+        }
         suspicion.accusers += 1;
         if suspicion.accusations.len() < ACCUSATIONS {
             suspicion.accusations.push(accusation);
@@ -209,7 +218,7 @@ impl Incidents {
 
     /// A node was told that it is suspected or failed, and said otherwise.
     pub(super) fn refuted(&mut self, at: Instant, node: usize) {
-        self.suspected.remove(&node);
+        // Its word may not reach those who suspect it, so the accusations stand.
         if let Some(Some(place)) = self.open.remove(&node)
             && let Some(incident) = self.all.get_mut(place)
         {
