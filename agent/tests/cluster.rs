@@ -67,7 +67,7 @@ fn the_start_is_told_in_the_usual_words() {
                       Encrypted: false
                        Snapshot: false
                         Profile: wan
-    Message Compression Enabled: false
+    Message Compression Enabled: true
 ==> Joining cluster...(replay: false)
     Join completed. Synced with 1 initial agents
 
@@ -236,6 +236,36 @@ fn joining_is_retried_until_it_works_or_the_attempts_are_used_up() {
     patient
         .process
         .wait_for("Join completed. Synced with 1 initial agents");
+}
+
+#[test]
+fn tags_that_are_changed_while_agents_run_appear_in_the_members_of_all() {
+    let a = start("a", &["-tag=role=web"]);
+    let join = a.ip.to_string();
+    let [b, c] = ["b", "c"].map(|name| start(name, &["-join", &join]));
+    for agent in [&a, &b, &c] {
+        agent.wait_for_members(&[("a", "alive"), ("b", "alive"), ("c", "alive")]);
+    }
+    for (agent, args) in [
+        (&a, &["-delete", "role"][..]),
+        (&b, &["-set", "role=db", "-set", "dc=east"]),
+    ] {
+        let output = agent.run(Which::Ours, "tags", args);
+        assert_eq!(stdout(&output), "Successfully updated agent tags\n");
+    }
+    for agent in [&a, &b, &c] {
+        eventually("the new tags", || {
+            let text = stdout(&agent.run(Which::Ours, "members", &[]));
+            let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+            let ends = ["  alive", "  alive  dc=east,role=db", "  alive"];
+            let as_expected = lines.len() == 3
+                && lines
+                    .iter()
+                    .zip(ends)
+                    .all(|(line, end)| line.ends_with(end));
+            as_expected.then_some(()).ok_or(text)
+        });
+    }
 }
 
 #[test]

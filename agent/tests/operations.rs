@@ -4,13 +4,17 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use support::{Agent, Process, Scratch, Which, eventually, fresh_ip, run, stderr, stdout};
+use support::{
+    Agent, Process, Scratch, Which, eventually, fresh_ip, reference_is_installed, run, stderr,
+    stdout,
+};
 
 /// Status code and body.
 fn get(ip: Ipv4Addr, path: &str) -> (u16, String) {
@@ -123,7 +127,7 @@ fn why_tells_what_happened_to_a_member() {
     let output = alpha.run(Which::Ours, "why", &["nobody"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("There is no member 'nobody'"));
-    if support::reference_is_installed() {
+    if reference_is_installed() {
         let reference = Agent::start(Which::Reference, "alpha", &[]);
         let output = reference.run(Which::Ours, "why", &["alpha"]);
         assert_eq!(output.status.code(), Some(1));
@@ -175,7 +179,7 @@ fn numbers_are_pushed_to_statsd_and_statsite() {
     let _agent = Agent::start(Which::Ours, "alpha", &["-config-file", &config]);
     let mut datagram = [0; 2048];
     let mut from_statsd = String::new();
-    while !from_statsd.contains("serf.queue.Event:0.000000|g\n") {
+    while !from_statsd.contains("serf.queue.Event:0.000000|ms\n") {
         let count = statsd.recv(&mut datagram).unwrap();
         assert!(count <= 1400);
         from_statsd += std::str::from_utf8(&datagram[..count]).unwrap();
@@ -191,6 +195,84 @@ fn numbers_are_pushed_to_statsd_and_statsite() {
     let lines = BufReader::new(stream).lines().map(Result::unwrap);
     let wanted = |line: &String| line.ends_with("memberlist.health.score:0.000000|g");
     assert!(lines.take(1000).any(|line| wanted(&line)));
+}
+
+/// What the reference system measures of its own code: how long a piece of it took, how large each
+/// message was. `docs/inventory.md` says what there is instead.
+const MEASURED_THERE_ONLY: [&str; 9] = [
+    "serf-agent.memberlist.degraded.probe",
+    "serf-agent.memberlist.degraded.timeout",
+    "serf-agent.memberlist.gossip",
+    "serf-agent.memberlist.probeNode",
+    "serf-agent.memberlist.pushPullNode",
+    "serf-agent.serf.coordinate.adjustment-ms",
+    "serf-agent.serf.msgs.received",
+    "serf-agent.serf.msgs.sent",
+    "serf-agent.serf.snapshot.appendLine",
+];
+
+#[test]
+fn what_the_reference_pushes_to_statsd_is_pushed_under_the_same_names_and_types() {
+    if !reference_is_installed() {
+        return;
+    }
+    let scratch = Scratch::new("names");
+    // Names and types, until there are all of these.
+    let pushed = |which: Which, until: &[&str]| {
+        let ip = fresh_ip();
+        let statsd = UdpSocket::bind((ip, 8125)).unwrap();
+        let patience = Some(Duration::from_secs(60));
+        statsd.set_read_timeout(patience).unwrap();
+        let config = format!(r#"{{"statsd_addr": "{ip}:8125", "event_handlers": ["user=true"]}}"#);
+        let config = scratch.write(&format!("{which:?}.json"), &config);
+        let args = ["-profile=local", "-config-file", &config];
+        let agent = Agent::start_at(which, ip, "alpha", &args);
+        let join = ip.to_string();
+        let other = [
+            "-profile=local",
+            "-event-handler=query=echo x",
+            "-join",
+            &join,
+        ];
+        let other = Agent::start(which, "beta", &other);
+        agent.run(Which::Ours, "event", &["-coalesce=false", "de ploy:x"]);
+        agent.run(Which::Ours, "query", &["-timeout=300ms", "load"]);
+        other.run(Which::Ours, "tags", &["-set=a=b"]);
+        drop(other);
+        let mut names = BTreeSet::new();
+        let mut datagram = [0; 2048];
+        eventually("all names", || {
+            let count = statsd.recv(&mut datagram).unwrap();
+            for line in std::str::from_utf8(&datagram[..count]).unwrap().lines() {
+                let (name, value) = line.rsplit_once(':').unwrap();
+                let kind = value.split('|').nth(1).unwrap();
+                names.insert(format!("{name}|{kind}"));
+            }
+            let missing = |name: &&&str| !names.contains(&format!("serf-agent.{name}"));
+            let missing: Vec<&&str> = until.iter().filter(missing).collect();
+            (missing.is_empty())
+                .then_some(())
+                .ok_or_else(|| format!("{which:?} lacks {missing:?}"))
+        });
+        names
+    };
+    // What comes last of all.
+    let last = ["serf.member.failed|c", "serf.queue.Event|ms"];
+    let theirs = pushed(Which::Reference, &last);
+    let expected: Vec<String> = theirs
+        .into_iter()
+        .filter(|name| !name.contains(".runtime."))
+        .filter(|name| {
+            let name = name.split('|').next().unwrap();
+            !MEASURED_THERE_ONLY.contains(&name)
+        })
+        .collect();
+    assert!(expected.contains(&"serf-agent.serf.query_acks|c".to_owned()));
+    let until: Vec<&str> = expected
+        .iter()
+        .map(|name| name.trim_start_matches("serf-agent."))
+        .collect();
+    pushed(Which::Ours, &until);
 }
 
 #[test]

@@ -448,53 +448,25 @@ fn agents_start_and_end_alike() {
     let tags = scratch.write("tags.json", "{}");
     let snapshot = scratch.path("snapshot");
     for (args, signal, code) in [
-        (
-            &["-tag=a=b", "-profile=wan", "-disable-compression"][..],
-            "INT",
-            0,
-        ),
+        (&["-tag=a=b", "-profile=wan", "-protocol=3"][..], "INT", 0),
         (
             &["-advertise=192.0.2.1", "-role=web", "-disable-compression"],
             "TERM",
             1,
         ),
-        (
-            &[
-                "-config-file",
-                &leave,
-                "-retry-interval=1ms",
-                "-disable-compression",
-            ],
-            "TERM",
-            0,
-        ),
-        (
-            &["-config-file", &skip, "-rejoin", "-disable-compression"],
-            "INT",
-            1,
-        ),
+        (&["-config-file", &leave, "-retry-interval=1ms"], "TERM", 0),
+        (&["-config-file", &skip, "-rejoin"], "INT", 1),
         (
             &[
                 "-encrypt=AAAAAAAAAAAAAAAAAAAAAA==",
                 "-snapshot",
                 &snapshot,
                 "-rejoin",
-                "-disable-compression",
             ],
             "INT",
             0,
         ),
-        (
-            &[
-                "-tags-file",
-                &tags,
-                "-replay",
-                "-disable-compression",
-                "extra",
-            ],
-            "INT",
-            0,
-        ),
+        (&["-tags-file", &tags, "-replay", "extra"], "INT", 0),
     ] {
         let ip = fresh_ip();
         let [ours, reference] = Which::BOTH.map(|which| {

@@ -34,6 +34,7 @@ const OPERATIONS: &[Operation] = &[
     ("answer a ping, 100 members", |n| pings(100, n)),
     ("answer a ping, 1,000 members", |n| pings(1_000, n)),
     ("answer a ping, 10,000 members", |n| pings(10_000, n)),
+    ("... recorded, 1,000 members", |n| recorded_pings(1_000, n)),
     ("10 known alives, 100 members", |n| known(100, n)),
     ("10 known alives, 1,000 members", |n| known(1_000, n)),
     ("10 known alives, 10,000 members", |n| known(10_000, n)),
@@ -45,6 +46,7 @@ const OPERATIONS: &[Operation] = &[
     ("10 new members, 1,000 members", |n| strangers(1_000, n)),
     ("10 new members, 10,000 members", |n| strangers(10_000, n)),
     ("full packet from a queue of 200", full_packets),
+    ("... recorded", recorded_full_packets),
     ("merge 1,000 known members", |n| merges(n, false)),
     ("merge 1,000 known members and answer", |n| merges(n, true)),
     ("write 10 alives, native", |n| write_packets(0, n)),
@@ -221,6 +223,33 @@ fn pings(members: usize, times: u64) {
     for _ in 0..times {
         node.handle_datagram(work::addr(1), black_box(&ping), work::NOW);
         black_box(work::drain(&mut node, &mut buf));
+    }
+}
+
+/// The journal is taken each time, as the runtime does at its leisure.
+fn recorded_pings(members: usize, times: u64) {
+    recorded(work::quiet(recorded_node(members)), times);
+}
+
+fn recorded_full_packets(times: u64) {
+    recorded(recorded_node(200), times);
+}
+
+fn recorded_node(members: usize) -> Node {
+    let (identity, params) = (work::identity(), work::params());
+    let node = Node::recorded(identity, params, [7; 32], work::NOW);
+    work::filled(node.expect("a valid identity"), members)
+}
+
+fn recorded(mut node: Node, times: u64) {
+    let (ping, mut buf) = (work::ping(), Vec::with_capacity(2048));
+    let mut journal = Vec::with_capacity(1 << 20);
+    node.take_journal(&mut journal);
+    for _ in 0..times {
+        node.handle_datagram(work::addr(1), black_box(&ping), work::NOW);
+        black_box(work::drain(&mut node, &mut buf));
+        journal.clear();
+        assert!(node.take_journal(black_box(&mut journal)));
     }
 }
 

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::key_report::KeyReport;
@@ -120,7 +122,7 @@ pub enum StreamInput<'a> {
 }
 
 /// Why a stream exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StreamFailure {
     /// Nobody listens there.
@@ -131,8 +133,10 @@ pub enum StreamFailure {
     TimedOut,
     /// The other side closed or reset the connection before the exchange was complete.
     Reset,
-    /// The other side answered with something that is not of this protocol, or too large.
+    /// The other side answered with something that is not of this protocol.
     Protocol,
+    /// The other side sent a message of more than `max_stream_message` bytes, or said that it would.
+    TooLarge,
     /// The two sides speak incompatible protocol versions.
     Incompatible,
     /// The two sides have no key in common, or only one of them encrypts.
@@ -155,6 +159,7 @@ impl fmt::Display for StreamFailure {
             Self::TimedOut => "timed out",
             Self::Reset => "connection closed before the exchange was complete",
             Self::Protocol => "the answer is not of this protocol",
+            Self::TooLarge => "the answer is larger than accepted",
             Self::Incompatible => "incompatible protocol versions",
             Self::Undecryptable => "the two sides have no encryption key in common",
             Self::OtherCluster => "the other side belongs to another cluster (its label differs)",

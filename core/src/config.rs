@@ -6,6 +6,8 @@ use core::net::SocketAddr;
 use core::ops::Deref;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::member::{Name, Versions};
 use crate::serf::limits;
 use crate::tags::Tags;
@@ -43,7 +45,7 @@ impl Identity {
 
 /// Lifeguard's three parts (arXiv 1707.00788, section IV), each of which can be switched off to
 /// measure what it does. All on by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifeguard {
     /// Local-health-aware probe: a node that sees signs of being slow itself probes less often,
     /// waits longer, and asks its helpers for nacks. Off: fixed interval and timeout.
@@ -74,7 +76,7 @@ impl Lifeguard {
 
 /// The settings of a node. Start from a profile ([`Config::lan`], [`Config::wan`],
 /// [`Config::local`]), change fields, then check them with [`Params::new`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Time between two probes. Lower detects failures sooner and sends more; the suspicion
     /// timeout scales with it.

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 use core::net::SocketAddr;
 
-use crate::member::InvalidName;
+use crate::member::{InvalidName, Versions};
 use crate::serf::limits::SizeError;
 
 /// A command that was not accepted; nothing has changed.
@@ -47,6 +47,11 @@ pub enum CommandError {
         /// The expression.
         pattern: String,
     },
+    /// A query, from a node that speaks a Serf protocol without queries.
+    NoQueries {
+        /// The version it speaks.
+        spoken: u8,
+    },
     /// No member can have the name that was given.
     InvalidName(InvalidName),
     /// The advertised address has no IP address or no port that others could reach.
@@ -74,9 +79,10 @@ impl fmt::Display for CommandError {
                 )
             }
             Self::TagsTooLarge { size, limit } => {
+                // The first words are those of the reference system.
                 write!(
                     f,
-                    "the encoded tags take {size} bytes, the limit is {limit}"
+                    "Encoded length of tags exceeds limit of {limit} bytes: it is {size}"
                 )
             }
             Self::TooLarge(error) => error.fmt(f),
@@ -90,6 +96,12 @@ impl fmt::Display for CommandError {
             Self::BadFilter { key, pattern } => write!(
                 f,
                 "the filter '{pattern}' on the tag '{key}' is not a regular expression (RE2 syntax), or too large"
+            ),
+            // The first words are those of the reference system.
+            Self::NoQueries { spoken } => write!(
+                f,
+                "Feature not supported: queries need Serf protocol {} or later, this node speaks {spoken}",
+                Versions::QUERIES_SINCE
             ),
             Self::UnspecifiedAddress { addr } => {
                 write!(

@@ -108,6 +108,7 @@ mod action;
 mod config;
 mod error;
 mod event;
+pub mod journal;
 mod member;
 pub mod message;
 mod node;

@@ -15,7 +15,8 @@ use crate::wire::native::Announcement;
 use crate::wire::{Wire, understands_native};
 
 /// The name of a member: UTF-8 of 1 to [`Name::MAX_LEN`] bytes, cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "&str")]
 pub struct Name(SmolStr);
 
 impl Name {
@@ -39,6 +40,14 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<&str> for Name {
+    type Error = InvalidName;
+
+    fn try_from(name: &str) -> Result<Self, InvalidName> {
+        Self::new(name)
     }
 }
 
@@ -129,6 +138,26 @@ impl Versions {
         delegate_max: 5,
         delegate_cur: 5,
     };
+
+    /// The Serf protocol in which tags came: those who speak an older one announce a role only.
+    pub(crate) const TAGS_SINCE: u8 = 3;
+
+    /// The Serf protocol in which queries came: those who speak an older one ask none.
+    pub(crate) const QUERIES_SINCE: u8 = 4;
+
+    /// The same, speaking another Serf protocol: 2 to 5, `None` for others. Below 4 a node asks no
+    /// queries, and below 3 it announces none of its tags but `role`; it understands all the same
+    /// whatever others say.
+    #[must_use]
+    pub fn speaking(protocol: u8) -> Option<Self> {
+        let current = Self::CURRENT;
+        (current.delegate_min..=current.delegate_max)
+            .contains(&protocol)
+            .then_some(Self {
+                delegate_cur: protocol,
+                ..current
+            })
+    }
 }
 
 /// What a set of members speaks and understands (wire-protocol reference, section 5).

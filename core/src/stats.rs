@@ -55,7 +55,14 @@ counters! {
     dropped_other_cluster,
     /// Datagrams dropped: the checksum does not match.
     dropped_corrupt,
-    /// Messages dropped: cut short or malformed inside an intact packet.
+    /// Packets and messages dropped: with nothing in them.
+    dropped_empty,
+    /// Messages dropped: cut short, or with a length inside that runs past their end. (On the native
+    /// wire these are malformed.)
+    dropped_truncated,
+    /// Bytes behind the last message of a packet, dropped: how many packets had such.
+    dropped_trailing,
+    /// Messages dropped: malformed inside an intact packet.
     dropped_malformed,
     /// Packets and messages dropped: compressed, and cannot be decompressed, or are too large then.
     dropped_compressed,
@@ -91,6 +98,10 @@ counters! {
     dropped_old_queries,
     /// Queries dropped: more of one time than are remembered.
     dropped_flooding_queries,
+    /// Acks of queries that this node asked.
+    query_acks,
+    /// Responses to queries that this node asked.
+    query_responses,
     /// Acks and responses that were known already, as relayed ones are.
     duplicate_responses,
     /// Acks and responses dropped: more than there are members.
@@ -111,14 +122,20 @@ counters! {
     refused_helper_probes,
     /// Streams refused, as too many were open, or given up, as they held too much in all.
     refused_streams,
-    /// Streams closed: malformed, too large, or not of this protocol.
+    /// Streams closed: malformed, or not of this protocol.
     failed_streams,
+    /// Streams closed: with a message that is larger than accepted, or says that it will be.
+    oversized_streams,
     /// Streams closed: not finished in time.
     timed_out_streams,
     /// State exchanges refused: incompatible protocol versions.
     refused_incompatible,
     /// Actions dropped: the caller did not drain.
     dropped_actions,
+    /// Announcements of others that were news, and taken.
+    announcements,
+    /// Members that were taken for dead or left, by this node or by its belief in others.
+    burials,
     /// Probes started.
     probes,
     /// Probes that nobody answered in time.

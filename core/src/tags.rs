@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::CommandError;
+use crate::member::Versions;
 use crate::wire::msgpack::{Reader, append_map_len, append_text};
 use crate::wire::{Wire, Wires, append_spoken};
 
@@ -28,13 +29,17 @@ const ROLE: &str = "role";
 pub fn encode(tags: &Tags) -> Result<Vec<u8>, CommandError> {
     let mut out = alloc::vec![MAGIC];
     append_tags(&mut out, tags);
-    if out.len() > META_LIMIT {
-        return Err(CommandError::TagsTooLarge {
-            size: out.len(),
+    bounded(out)
+}
+
+fn bounded(meta: Vec<u8>) -> Result<Vec<u8>, CommandError> {
+    match meta.len() {
+        size if size > META_LIMIT => Err(CommandError::TagsTooLarge {
+            size,
             limit: META_LIMIT,
-        });
+        }),
+        _ => Ok(meta),
     }
-    Ok(out)
 }
 
 /// Appends the map alone.
@@ -46,12 +51,17 @@ pub(crate) fn append_tags(out: &mut Vec<u8>, tags: &Tags) {
     }
 }
 
-/// Encodes tags as a node announces them that speaks these wires: if one of them is the native
-/// wire, and there is room, it says so after the tags.
+/// Encodes tags as a node announces them that speaks these versions and wires: in the oldest
+/// version the role alone. If one of the wires is the native one, and there is room, it says so
+/// after the tags; after a role alone it cannot.
 ///
 /// # Errors
 /// As for [`encode`].
-pub fn announce(tags: &Tags, wires: Wires) -> Result<Vec<u8>, CommandError> {
+pub fn announce(tags: &Tags, versions: Versions, wires: Wires) -> Result<Vec<u8>, CommandError> {
+    if versions.delegate_cur < Versions::TAGS_SINCE {
+        let role = tags.get(ROLE).map(|role| role.as_bytes().to_vec());
+        return bounded(role.unwrap_or_default());
+    }
     let mut meta = encode(tags)?;
     if wires.include(Wire::Native) {
         append_spoken(&mut meta);
@@ -148,6 +158,21 @@ mod tests {
         assert_eq!(decode(b"web"), tags([("role", "web")]));
         assert_eq!(decode(b""), tags([("role", "")]));
         assert_eq!(decode(b"\xc3"), tags([("role", "\u{fffd}")]));
+    }
+
+    #[test]
+    fn the_oldest_version_announces_the_role_alone() {
+        let all = tags([("dc", "x"), ("role", "web")]);
+        let announced = |protocol, tags: &Tags| {
+            let versions = Versions::speaking(protocol).unwrap();
+            announce(tags, versions, Wires::Auto).unwrap()
+        };
+        assert_eq!(announced(2, &all), b"web");
+        assert_eq!(announced(2, &tags([])), b"");
+        assert_eq!(decode(&announced(3, &all)), all);
+        let long = tags([("role", &"x".repeat(META_LIMIT + 1))]);
+        let oldest = Versions::speaking(2).unwrap();
+        assert!(announce(&long, oldest, Wires::Auto).is_err());
     }
 
     #[test]

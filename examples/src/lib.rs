@@ -17,6 +17,7 @@
 pub mod cache;
 pub mod chat;
 
+use std::fmt;
 use std::io::{BufRead as _, Write as _};
 use std::thread;
 
@@ -24,7 +25,28 @@ use async_channel::{Receiver, bounded};
 use serf_runtime::{Config, Options};
 
 /// What a program ends with.
-pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// Why a program failed. `main` shows it in the same words, not in Rust's.
+pub struct Failure(Box<dyn std::error::Error>);
+
+impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// The arguments of every program here.
 #[derive(Debug, Clone)]
@@ -75,7 +97,7 @@ pub fn lines() -> Receiver<String> {
 }
 
 /// Prints a line at once, also into a pipe.
-pub fn say(line: impl std::fmt::Display) {
+pub fn say(line: impl fmt::Display) {
     let mut out = std::io::stdout().lock();
     // Whoever listened may be gone.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -192,3 +192,41 @@ fn nodes_share_an_executor_and_have_one_each() {
     program.says(&format!("{cores} of {cores} cores seen"));
     program.leaves();
 }
+
+/// What a program says that ends at once.
+fn complaint(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(!output.status.success(), "{command:?} should fail");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_program_that_cannot_run_says_why_in_words() {
+    let taken = std::net::UdpSocket::bind("127.86.3.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for path in [
+        env!("CARGO_BIN_EXE_chat-tokio"),
+        env!("CARGO_BIN_EXE_cache-smol"),
+    ] {
+        let said = complaint(&mut Command::new(path));
+        assert!(said.contains("expected arguments: NAME ADDRESS"), "{said}");
+        let said = complaint(Command::new(path).args(["one", &taken]));
+        let words = format!("cannot bind UDP address {taken}: ");
+        assert!(said.contains(&words), "{said:?} should have {words:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_too_little_memory_may_be_locked_the_program_says_how_to_raise_the_limit() {
+    if !glommio_runs() {
+        return;
+    }
+    let path = env!("CARGO_BIN_EXE_chat-glommio");
+    let mut shell = Command::new("sh");
+    let limited = r#"ulimit -l 64 && exec "$0" one 127.86.3.2:0"#;
+    let said = complaint(shell.args(["-c", limited, path]));
+    for words in ["RLIMIT_MEMLOCK is 65536 bytes", "`ulimit -l 512`"] {
+        assert!(said.contains(words), "{said:?} should have {words:?}");
+    }
+}

@@ -1,7 +1,9 @@
 //! Serf on glommio: cluster membership, failure detection and events over gossip, for programs
 //! with one thread per core and io_uring.
 //!
-//! glommio is for Linux; on other systems this crate is empty.
+//! glommio is for Linux. On other systems this crate is empty and has no dependencies; the compiler
+//! says so to whoever calls [`bind`] there. A program for several systems can depend on it under
+//! `[target.'cfg(target_os = "linux")'.dependencies]`.
 //!
 //! ```no_run
 //! # #[cfg(target_os = "linux")]
@@ -57,17 +59,23 @@
 //! Among glommio's dependencies, `bitmaps` is under the Mozilla Public License 2.0; all others are
 //! permissive.
 
-#![cfg(target_os = "linux")]
-
+#[cfg(target_os = "linux")]
 mod available;
+#[cfg(target_os = "linux")]
 mod handle;
+#[cfg(target_os = "linux")]
 mod sockets;
 
+#[cfg(target_os = "linux")]
 use serf_runtime::adapter::{Resolver, Started, start};
+#[cfg(target_os = "linux")]
 pub use serf_runtime::*;
+#[cfg(target_os = "linux")]
 use sockets::Glommio;
 
+#[cfg(target_os = "linux")]
 pub use available::{Unavailable, check, executor};
+#[cfg(target_os = "linux")]
 pub use handle::LocalHandle;
 
 /// Starts a node on the current glommio executor.
@@ -79,6 +87,7 @@ pub use handle::LocalHandle;
 ///
 /// # Panics
 /// Outside of a glommio executor.
+#[cfg(target_os = "linux")]
 pub async fn bind(options: Options) -> Result<LocalHandle, BindError> {
     let (handle, _) = bind_with_events(options).await?;
     Ok(handle)
@@ -92,6 +101,7 @@ pub async fn bind(options: Options) -> Result<LocalHandle, BindError> {
 ///
 /// # Panics
 /// As [`bind`].
+#[cfg(target_os = "linux")]
 pub async fn bind_with_events(options: Options) -> Result<(LocalHandle, Events), BindError> {
     let Started {
         handle,

@@ -26,6 +26,7 @@ use crate::files::load_keyring;
 use crate::handle::{Handle, Shared};
 use crate::keeper::Keeper;
 use crate::options::{Checked, DEFAULT_PORT, Options};
+use crate::recorder::Recorder;
 
 pub use crate::clock::Clock;
 pub use crate::command::{Command, Commands};
@@ -240,8 +241,12 @@ pub async fn start<R: Runtime>(
         options.rejoin_after_leave,
         options.keyring_file,
     )?;
-    let mut node =
-        Node::new(identity, options.params, seed, clock.now()).map_err(BindError::Refused)?;
+    let recorder = Recorder::open(options.record)?;
+    let make = match recorder.records() {
+        true => Node::recorded,
+        false => Node::new,
+    };
+    let mut node = make(identity, options.params, seed, clock.now()).map_err(BindError::Refused)?;
     if let Some(keys) = keys {
         node = node.with_keyring(keys);
     }
@@ -251,7 +256,7 @@ pub async fn start<R: Runtime>(
         let _ = node.rejoin(clock.now());
     }
     let (publisher, subscriptions) = events::channel(options.event_capacity);
-    let (driver, stopped) = Driver::new(node, clock, publisher, keeper);
+    let (driver, stopped) = Driver::new(node, clock, publisher, keeper, recorder);
     let (asker, commands) = command::channel();
     let event_loop = EventLoop::new(runtime, driver, commands, sockets)?;
     let handle = Handle::new(Shared {

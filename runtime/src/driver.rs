@@ -16,6 +16,7 @@ use crate::error::CallError;
 use crate::events::Publisher;
 use crate::keeper::Keeper;
 use crate::query::Askers;
+use crate::recorder::Recorder;
 use crate::sockets::canonical;
 use crate::stats::{SocketCounters, Stats};
 
@@ -83,6 +84,7 @@ pub struct Driver {
     askers: Askers,
     publisher: Publisher,
     keeper: Keeper,
+    recorder: Recorder,
     stopping: bool,
     logged: Counters,
     /// Closes when the driver is dropped; the last field, so that it is the last to go.
@@ -96,6 +98,7 @@ impl Driver {
         clock: Clock,
         publisher: Publisher,
         keeper: Keeper,
+        recorder: Recorder,
     ) -> (Self, Receiver<()>) {
         let (alive, stopped) = async_channel::bounded(1);
         let driver = Self {
@@ -109,6 +112,7 @@ impl Driver {
             askers: Askers::default(),
             publisher,
             keeper,
+            recorder,
             stopping: false,
             _alive: alive,
         };
@@ -237,6 +241,7 @@ impl Driver {
                 }
                 Action::Wait(Some(deadline)) => {
                     self.keeper.settled(&self.node, self.now);
+                    self.recorder.settled(&mut self.node, self.now);
                     self.deadline = deadline;
                     Io::Wait(deadline)
                 }
@@ -249,6 +254,7 @@ impl Driver {
     /// when the sockets are closed; a disk that hangs is not to be waited for for long.
     pub async fn finish_files(&mut self) {
         self.keeper.close().await;
+        self.recorder.close(&mut self.node, self.now).await;
     }
 
     /// The clock that the instants of [`Io::Wait`] refer to.
@@ -377,7 +383,13 @@ mod tests {
         let node = Node::new(identity, params.unwrap(), [1; 32], clock.now()).unwrap();
         let (publisher, subscriptions) = events::channel(8);
         let events = subscriptions.subscribe();
-        let (driver, stopped) = Driver::new(node, clock, publisher, Keeper::default());
+        let (driver, stopped) = Driver::new(
+            node,
+            clock,
+            publisher,
+            Keeper::default(),
+            Recorder::default(),
+        );
         let (asker, commands) = command::channel();
         Bench {
             driver,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use serf_core::{CommandError, ConfigError, InvalidName, RespondError, StreamFailure};
+use serf_core::{CommandError, ConfigError, InvalidName, RespondError, StreamFailure, Versions};
 
 use crate::address::AddressError;
 use crate::files::FileError;
@@ -30,6 +30,9 @@ pub enum BindError {
         /// The most that is accepted.
         limit: usize,
     },
+    /// No Serf protocol version that can be spoken.
+    #[error("protocol is {0}, accepted is {min} to {max}", min = Versions::CURRENT.delegate_min, max = Versions::CURRENT.delegate_max)]
+    Protocol(u8),
     /// The address to bind cannot be understood.
     #[error("invalid bind address '{address}': {reason}")]
     BindAddress {

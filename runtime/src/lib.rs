@@ -22,6 +22,7 @@ mod handle;
 mod keeper;
 mod options;
 mod query;
+mod recorder;
 mod sockets;
 mod stats;
 mod streams;
@@ -31,6 +32,7 @@ pub use error::{
     AnswerError, BindError, CallError, JoinError, SeedFailure, SeedFailureReason, Stopped,
 };
 pub use events::{Events, Lagged};
+pub use files::JournalLimits;
 pub use handle::{Handle, Joined, Left, Spread};
 pub use options::{DEFAULT_PORT, Options};
 pub use query::Answers;

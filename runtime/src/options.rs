@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serf_core::keyring::Keyring;
 use serf_core::wire::label::Label;
-use serf_core::{Config, Identity, Name, Params, Tags};
+use serf_core::{Config, Identity, Name, Params, Tags, Versions};
 
 use crate::address::{Address, AddressError, Host};
 use crate::error::BindError;
+use crate::files::JournalLimits;
 
 /// The port that is bound where none is given.
 pub const DEFAULT_PORT: u16 = 7946;
@@ -57,6 +58,13 @@ pub struct Options {
     pub rejoin_after_leave: bool,
     /// The label of the cluster; whoever has another one is not heard. None by default.
     pub label: Label,
+    /// The file in which the node journals everything that goes into it, for `serf-sim replay`, and
+    /// how much of that is kept. None by default.
+    pub record: Option<(PathBuf, JournalLimits)>,
+    /// The Serf protocol version to speak, 2 to 5, 5 by default: see
+    /// [`Versions::speaking`](serf_core::Versions::speaking). For clusters with members that
+    /// understand no newer one.
+    pub protocol: u8,
     /// How many events are kept for the slowest subscriber, 1024 by default, 1 to 1,048,576. Its
     /// room is allocated at the start. Raising it lets subscribers pause for longer before they
     /// miss events.
@@ -79,6 +87,8 @@ impl Options {
             snapshot: None,
             rejoin_after_leave: false,
             label: Label::none(),
+            record: None,
+            protocol: Versions::CURRENT.delegate_cur,
             event_capacity: 1024,
         }
     }
@@ -153,6 +163,25 @@ impl Options {
         self
     }
 
+    /// Has the node journal everything that goes into it, and hashes of what it does, for `serf-sim
+    /// replay`: sets [`Options::record`].
+    ///
+    /// Keys are left out, all else is in there as it came: names, addresses, tags, events and
+    /// queries. A journal that is there already is kept as `PATH.1`. A disk that is full or slow
+    /// ends the journal, which the log says, and never holds up the node.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>, limits: JournalLimits) -> Self {
+        self.record = Some((path.into(), limits));
+        self
+    }
+
+    /// Sets [`Options::protocol`].
+    #[must_use]
+    pub fn protocol(mut self, version: u8) -> Self {
+        self.protocol = version;
+        self
+    }
+
     /// Sets [`Options::event_capacity`].
     #[must_use]
     pub fn event_capacity(mut self, capacity: usize) -> Self {
@@ -186,6 +215,9 @@ impl Options {
             snapshot: self.snapshot,
             rejoin_after_leave: self.rejoin_after_leave,
             label: self.label,
+            record: self.record,
+            versions: Versions::speaking(self.protocol)
+                .ok_or(BindError::Protocol(self.protocol))?,
             event_capacity: self.event_capacity,
         })
     }
@@ -221,6 +253,8 @@ pub(crate) struct Checked {
     pub(crate) snapshot: Option<PathBuf>,
     pub(crate) rejoin_after_leave: bool,
     pub(crate) label: Label,
+    pub(crate) record: Option<(PathBuf, JournalLimits)>,
+    pub(crate) versions: Versions,
     pub(crate) event_capacity: usize,
 }
 
@@ -229,6 +263,7 @@ impl Checked {
         Identity {
             tags: self.tags.clone(),
             label: self.label.clone(),
+            versions: self.versions,
             ..Identity::new(self.name.clone(), advertised)
         }
     }
@@ -257,6 +292,7 @@ mod tests {
             (ok().bind("host:x"), &["bind address", "host:x", "'x'"]),
             (ok().advertise("host"), &["advertise address", "'host'"]),
             (ok().advertise("1.2.3.4:x"), &["advertise", "1.2.3.4:x"]),
+            (ok().protocol(6), &["protocol", "6", "2 to 5"]),
             (ok().event_capacity(0), &["event_capacity", "0", "1 to"]),
             (
                 ok().config(Config {

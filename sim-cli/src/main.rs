@@ -14,6 +14,7 @@ mod list;
 mod merge;
 mod page;
 mod pool;
+mod replay;
 mod results;
 mod run;
 mod shrink;
@@ -43,6 +44,7 @@ enum Command {
     Explore(explore::Args),
     Merge(merge::Args),
     Shrink(shrink::Args),
+    Replay(replay::Args),
     Compare(compare::Args),
     Bench(bench::Args),
 }
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Explore(args) => explore::explore(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Shrink(args) => shrink::shrink(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Bench(args) => bench::bench(&args),
     };

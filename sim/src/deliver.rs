@@ -191,6 +191,10 @@ impl World {
             }
         }
         self.pool.give(buffer);
+        let host = &mut self.hosts[node];
+        if let (Some(journal), Some(it)) = (&mut host.journal, &mut host.node) {
+            it.take_journal(journal);
+        }
     }
 
     fn wait(&mut self, node: usize, until: Option<Instant>, ticked: bool) {

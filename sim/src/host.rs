@@ -73,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) state: State,
     /// The node, while it runs, and as it was when it left.
     pub(crate) node: Option<Node>,
+    /// What it has journalled since its last start, if it is to.
+    pub(crate) journal: Option<Vec<u8>>,
     /// The keys that its next start finds.
     pub(crate) keyring: Option<Keyring>,
     /// How often it was started; each start has a seed of its own.
@@ -121,6 +123,7 @@ impl Host {
             params,
             state: State::Down,
             node: None,
+            journal: None,
             keyring: None,
             starts: 0,
             alarm: Alarm::default(),

@@ -46,6 +46,7 @@ mod operate;
 mod pool;
 mod processor;
 mod queue;
+pub mod replay;
 mod rng;
 pub mod scenario;
 mod stream;

@@ -72,7 +72,14 @@ impl World {
         host.seeds.clear();
         let identity = host.identity.clone();
         let params = host.params.clone();
-        let mut node_itself = Node::new(identity, params.clone(), seed, host.clock.local(self.now))
+        let make = match &mut host.journal {
+            Some(journal) => {
+                journal.clear();
+                Node::recorded
+            }
+            None => Node::new,
+        };
+        let mut node_itself = make(identity, params.clone(), seed, host.clock.local(self.now))
             .expect("the identities of a world are in order")
             .with_pool(self.profiles.clone());
         if let Some(keys) = &host.keyring {
@@ -82,6 +89,18 @@ impl World {
         self.note_op(node, Deed::Start);
         self.observe(node, What::Started { params: &params });
         self.drain(node, false);
+    }
+
+    /// Has a node keep a [journal](World::journal) from its next start on.
+    pub fn record(&mut self, node: usize) {
+        self.hosts[node].journal.get_or_insert_default();
+    }
+
+    /// What a node has journalled since it was started last, for a
+    /// [replay](crate::replay::Replay). `None` if it was not told to.
+    #[must_use]
+    pub fn journal(&self, node: usize) -> Option<&[u8]> {
+        self.hosts[node].journal.as_deref()
     }
 
     /// Ends a node without a word: its memory is lost, peers find their streams to it broken.

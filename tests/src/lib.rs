@@ -7,11 +7,15 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+pub mod addresses;
 pub mod conformance;
+pub mod handles;
 mod harness;
 pub mod layer;
+pub mod membership;
 mod populous;
 mod proxy;
+pub mod recording;
 pub mod runtimes;
 pub mod trouble;
 

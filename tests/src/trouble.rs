@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "the names of the tests say it")]
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +95,7 @@ pub async fn a_large_state_is_exchanged_both_ways<R: Runtime>() {
     assert!(received > 480 * MEMBERS as u64, "{received}");
 }
 
-pub async fn a_peer_that_does_not_read_is_dropped<R: Runtime>() {
+pub async fn s_49_a_peer_that_does_not_read_is_dropped<R: Runtime>() {
     let a = impatient::<R>("a").await;
     let to = a.bind_addr();
     let mut stuck = aside::<R, _>("an exchange", move || {
@@ -163,7 +163,7 @@ impl Drop for Flood {
     }
 }
 
-pub async fn a_node_starts_and_joins_under_a_flood_of_datagrams<R: Runtime>() {
+pub async fn s_48_a_node_starts_and_joins_under_a_flood_of_datagrams<R: Runtime>() {
     let a = start::<R>("a").await;
     let addr = SocketAddr::from((loopback(), 7946));
     // It begins before there is a node.
@@ -184,7 +184,7 @@ pub async fn a_node_starts_and_joins_under_a_flood_of_datagrams<R: Runtime>() {
     assert!(gone.unwrap().complete);
 }
 
-pub async fn a_handler_that_blocks_holds_up_nobody_and_misses_nothing<R: Runtime>() {
+pub async fn s_48_a_handler_that_blocks_holds_up_nobody_and_misses_nothing<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let (mut slow, mut quick) = (a.events(), a.events());
     let (release, released) = std::sync::mpsc::channel::<()>();
@@ -230,7 +230,7 @@ pub async fn a_handler_that_blocks_holds_up_nobody_and_misses_nothing<R: Runtime
     assert_eq!(handler.join().unwrap(), sent);
 }
 
-pub async fn what_was_meant_for_a_node_that_is_gone_does_no_harm<R: Runtime>() {
+pub async fn s_50_what_was_meant_for_a_node_that_is_gone_does_no_harm<R: Runtime>() {
     let [a, b] = cluster::<R, 2>(["a", "b"]).await;
     let mut events = b.events();
     let addr = a.bind_addr();
@@ -247,4 +247,153 @@ pub async fn what_was_meant_for_a_node_that_is_gone_does_no_harm<R: Runtime>() {
     sees::<R>(&b, "c", Status::Alive).await;
     sees::<R>(&b, "a", Status::Failed).await;
     assert_eq!(member(&b, "c").await.unwrap().addr(), addr);
+}
+
+/// Has the node's UDP socket report that a peer is not there, as some systems do unasked. False if
+/// it cannot be told to.
+#[cfg(target_os = "linux")]
+fn report_refusals(node: &Handle, whether: bool) -> bool {
+    use nix::sys::socket::{setsockopt, sockopt::Ipv4RecvErr};
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+    let this = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let mut found = false;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let number = entry.unwrap().file_name().into_string().unwrap();
+        let number = number.parse().unwrap();
+        let Ok(file) = pidfd_getfd(&this, number, PidfdGetfdFlags::empty()) else {
+            continue;
+        };
+        let socket = socket2::SockRef::from(&file);
+        let bound = socket.local_addr().ok().and_then(|addr| addr.as_socket());
+        let datagrams = socket.r#type().ok() == Some(socket2::Type::DGRAM);
+        if datagrams && bound == Some(node.bind_addr()) {
+            setsockopt(&file, Ipv4RecvErr, &whether).unwrap();
+            found = true;
+        }
+    }
+    assert!(found, "no socket at {}", node.bind_addr());
+    true
+}
+
+#[cfg(not(target_os = "linux"))]
+fn report_refusals(_node: &Handle, _whether: bool) -> bool {
+    false
+}
+
+pub async fn s_38_refusals_that_the_socket_reports_are_counted_and_the_node_goes_on<R: Runtime>() {
+    let [a, b, c] = cluster::<R, 3>(["a", "b", "c"]).await;
+    let reported = report_refusals(&a, true);
+    c.shutdown().await;
+    eventually::<R>("a should be told that nobody is there", async || {
+        let sockets = a.stats().await.unwrap().sockets;
+        !reported || sockets.receive_errors + sockets.send_errors >= 3
+    })
+    .await;
+    sees::<R>(&a, "c", Status::Failed).await;
+    report_refusals(&a, false);
+    let before = a.stats().await.unwrap();
+    eventually::<R>("a should go on probing, and be answered", async || {
+        let stats = a.stats().await.unwrap();
+        stats.counters.probes >= before.counters.probes + 5
+    })
+    .await;
+    let mut events = b.events();
+    a.user_event("still here", b"", false).await.unwrap();
+    let hearing = async {
+        while !matches!(events.next().await, Some(Ok(Event::User(event))) if &*event.name == "still here")
+        {
+        }
+    };
+    within::<R, _>("an event of a", hearing).await;
+    sees::<R>(&a, "b", Status::Alive).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+}
+
+pub async fn s_38_datagrams_that_cannot_be_sent_are_counted<R: Runtime>() {
+    let [a, b] = cluster::<R, 2>(["a", "b"]).await;
+    // A socket of IPv4 cannot send to it.
+    let c = options("c").advertise("[2001:db8::1]:7946");
+    let c = R::bind(c).await.unwrap();
+    join::<R>(&c, &a).await;
+    eventually::<R>("sending to c should fail", async || {
+        a.stats().await.unwrap().sockets.send_errors >= 1
+    })
+    .await;
+    sees::<R>(&a, "c", Status::Failed).await;
+    sees::<R>(&a, "b", Status::Alive).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+}
+
+pub async fn garbage_is_counted_and_does_no_harm<R: Runtime>() {
+    let [a, b] = cluster::<R, 2>(["a", "b"]).await;
+    let before = a.stats().await.unwrap().counters;
+    let socket = UdpSocket::bind((loopback(), 0)).unwrap();
+    for len in [0, 1, 2, 20, 1400, 9000] {
+        let noise: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
+        socket.send_to(&noise, a.bind_addr()).unwrap();
+        let mut stream = TcpStream::connect(a.bind_addr()).unwrap();
+        // The node may hang up on the way.
+        let _ = stream.write_all(&noise);
+    }
+    eventually::<R>("garbage should be counted", async || {
+        let counters = a.stats().await.unwrap().counters;
+        let dropped = |c: &serf_runtime::Counters| {
+            c.dropped_empty
+                + c.dropped_foreign
+                + c.dropped_corrupt
+                + c.dropped_truncated
+                + c.dropped_malformed
+                + c.failed_streams
+        };
+        dropped(&counters) >= dropped(&before) + 5
+    })
+    .await;
+    sees::<R>(&a, "b", Status::Alive).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+}
+
+pub async fn no_datagram_is_lost_to_calls_that_interrupt_the_wait_for_it<R: Runtime>() {
+    let a = start::<R>("a").await;
+    let socket = UdpSocket::bind((loopback(), 0)).unwrap();
+    for sent in 0..500 {
+        // Each call wakes the node, which then waits for datagrams anew.
+        let dropped = a.stats().await.unwrap().counters.dropped_foreign;
+        assert!(dropped <= sent, "{dropped} of {sent}");
+        socket.send_to(b"?", a.bind_addr()).unwrap();
+    }
+    eventually::<R>("all should come", async || {
+        a.stats().await.unwrap().counters.dropped_foreign == 500
+    })
+    .await;
+}
+
+pub async fn idle_connections_do_not_lock_others_out<R: Runtime>() {
+    let config = Config {
+        max_inbound_streams: 4,
+        stream_timeout: Duration::from_millis(300),
+        ..fast()
+    };
+    let a = R::bind(options("a").config(config)).await.unwrap();
+    let idle: Vec<TcpStream> = (0..32)
+        .map(|_| TcpStream::connect(a.bind_addr()).unwrap())
+        .collect();
+    let b = start::<R>("b").await;
+    let seeds = [a.advertise_addr().to_string()];
+    eventually::<R>("b should get in", async || b.join(&seeds).await.is_ok()).await;
+    eventually::<R>("most should be refused, the others time out", async || {
+        let stats = a.stats().await.unwrap();
+        stats.sockets.refused_connections >= 1 && stats.counters.timed_out_streams >= 4
+    })
+    .await;
+    for mut stream in idle {
+        let patience = Some(Duration::from_secs(30));
+        stream.set_read_timeout(patience).unwrap();
+        let end = stream.read(&mut [0; 1]);
+        let closed = end.map_err(|e| e.kind());
+        assert!(
+            matches!(closed, Ok(0) | Err(ErrorKind::ConnectionReset)),
+            "{closed:?}"
+        );
+    }
 }

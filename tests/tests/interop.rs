@@ -4,6 +4,8 @@
 
 #[path = "interop/agent.rs"]
 mod agent;
+#[path = "interop/capture.rs"]
+mod capture;
 #[path = "interop/keys.rs"]
 mod keys;
 #[path = "interop/membership.rs"]

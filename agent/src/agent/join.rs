@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use serf_tokio::JoinError;
+use serf_core::StreamFailure;
+use serf_tokio::{JoinError, SeedFailure, SeedFailureReason};
 
 use super::Agent;
 use crate::config::Join;
@@ -44,8 +45,26 @@ pub(crate) fn describe(error: &JoinError) -> String {
         count => format!("{count} errors occurred:\n"),
     };
     for failure in failures {
-        text.push_str(&format!("\t* Failed to join {failure}\n"));
+        text.push_str(&format!("\t* {}\n", describe_failure(failure)));
     }
     text.push('\n');
     text
+}
+
+/// In the words that operators know, as far as there are such.
+fn describe_failure(failure: &SeedFailure) -> String {
+    let SeedFailure { seed, addr, reason } = failure;
+    let Some(addr) = addr else {
+        return format!("Failed to resolve {seed}: {reason}");
+    };
+    let ip = addr.ip();
+    match reason {
+        SeedFailureReason::Exchange(StreamFailure::Refused | StreamFailure::Unreachable) => {
+            format!("Failed to join {ip}: dial tcp {addr}: connect: {reason}")
+        }
+        SeedFailureReason::Exchange(StreamFailure::TimedOut) => {
+            format!("Failed to join {ip}: dial tcp {addr}: i/o timeout")
+        }
+        _ => format!("Failed to join {ip}: {addr}: {reason}"),
+    }
 }

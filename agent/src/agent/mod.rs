@@ -3,6 +3,7 @@
 mod events;
 mod health;
 mod join;
+mod node;
 mod run;
 mod signals;
 mod snapshot;
@@ -120,9 +121,11 @@ impl Agent {
         if let Some(path) = &self.tags_file {
             save_tags(path, &tags).map_err(|error| error.to_string())?;
         }
-        let set = self.handle.set_tags(tags.clone()).await;
+        let set = self.handle.set_tags(tags).await;
         set.map_err(|error| error.to_string())?;
-        self.handlers.set_tags(tags);
+        // In old protocol versions not all of them are announced.
+        let local = self.handle.local().await.map_err(|e| e.to_string())?;
+        self.handlers.set_tags(local.tags());
         Ok(())
     }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serf_tokio::files::load_keyring;
-use serf_tokio::{Keyring, Options};
+use serf_tokio::{JournalLimits, Keyring, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::signals::{Caught, Signals};
 use super::source::{Source, host_name};
-use super::{Agent, EVENTS_KEPT, events, join, snapshot, supervisor};
+use super::{Agent, EVENTS_KEPT, events, join, node, snapshot, supervisor};
 use crate::config::{Settings, interfaces};
 use crate::handler::Handlers;
 use crate::log::{Format, Log};
@@ -68,6 +68,7 @@ async fn start(source: &Source) -> Result<Started, String> {
     let mut options = Options::new(&settings.node_name)
         .bind(&bind)
         .config(settings.protocol.clone())
+        .protocol(settings.protocol_version)
         .tags(settings.tags.clone())
         .event_capacity(EVENTS_KEPT);
     if let Some(advertise) = &settings.advertise {
@@ -78,6 +79,9 @@ async fn start(source: &Source) -> Result<Started, String> {
     options.snapshot = settings.snapshot.clone();
     options.rejoin_after_leave = settings.rejoin_after_leave;
     options.label = settings.label.clone();
+    if let Some(path) = &settings.record {
+        options = options.record(path, JournalLimits::default());
+    }
     if let (Some(path), Some(keys)) = (&settings.keyring_file, &options.keyring) {
         let (count, path) = (keys.keys().len(), path.display());
         tracing::info!(target: "agent", "Restored keyring with {count} keys from {path}");
@@ -89,10 +93,11 @@ async fn start(source: &Source) -> Result<Started, String> {
         }
     }
     tracing::info!(target: "agent", "Serf agent starting");
-    let (handle, node_events) = serf_tokio::bind_with_events(options)
+    let (handle, node_events) = node::start(settings.runtime, options)
         .await
-        .map_err(|error| format!("Failed to start the Serf agent: {error}"))?;
-    let handlers = Handlers::new(settings.event_handlers.clone(), settings.tags.clone());
+        .map_err(|error| format!("Failed to start the Serf agent: Error creating Serf: {error}"))?;
+    let announced = handle.local().await.map_err(|error| error.to_string())?;
+    let handlers = Handlers::new(settings.event_handlers.clone(), announced.tags());
     let (token, tags_file) = (settings.rpc_auth.clone(), settings.tags_file.clone());
     let agent = Arc::new(Agent::new(handle, log, handlers, token, tags_file));
     let events = tokio::spawn(events::follow(Arc::clone(&agent), node_events));
@@ -344,7 +349,8 @@ impl Console {
         detail("Encrypted", &encrypted.to_string());
         detail("Snapshot", &settings.snapshot.is_some().to_string());
         detail("Profile", &settings.profile);
-        detail("Message Compression Enabled", "false");
+        let compression = settings.protocol.compress_streams;
+        detail("Message Compression Enabled", &compression.to_string());
         if let Some(discover) = &settings.discover {
             detail("mDNS cluster", &discover.cluster);
         }

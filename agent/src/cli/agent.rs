@@ -123,6 +123,13 @@ pub(super) struct Agent {
     /// With a key, still send what is not encrypted: while a running cluster gets its first key
     #[arg(long)]
     send_unencrypted: bool,
+    /// File in which to journal everything that goes into the node, for `serf-sim replay`; keys are
+    /// left out
+    #[arg(long, value_name = "FILE")]
+    record: Option<String>,
+    /// What the node runs on: tokio, or smol or glommio if they are in this build [default: tokio]
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<String>,
     /// Only check the configuration and print all of it as JSON, defaults included
     #[arg(long)]
     check_config: bool,
@@ -174,6 +181,8 @@ impl Run for Agent {
             send_unencrypted: self.send_unencrypted,
             http_addr: self.http_addr.unwrap_or_default(),
             log_format: self.log_format.unwrap_or_default(),
+            record: self.record.unwrap_or_default(),
+            runtime: self.runtime.unwrap_or_default(),
             ..RawConfig::default()
         };
         flags.mdns.interface = self.mdns_iface.unwrap_or_default();

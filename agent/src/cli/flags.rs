@@ -4,6 +4,10 @@
 //! into the one form clap takes, asking clap's own description of the command which flags there
 //! are and which of them take values. Parsing stops at the first argument that is not a flag.
 
+use std::error::Error;
+use std::num::ParseIntError;
+
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, ArgMatches, Command};
 
 /// Why arguments were refused. The text says what is accepted.
@@ -39,11 +43,34 @@ pub(crate) fn parse(command: Command, args: &[String]) -> Result<ArgMatches, Fla
         .disable_version_flag(true)
         .args_override_self(true);
     let args = normalise(&command, args)?;
-    command.try_get_matches_from_mut(args).map_err(|error| {
+    command
+        .try_get_matches_from_mut(args)
+        .map_err(|error| FlagError::Invalid(describe(&error)))
+}
+
+/// What clap does not like, in the words that operators know.
+fn describe(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (flag, value) = (
+        context(ContextKind::InvalidArg),
+        context(ContextKind::InvalidValue),
+    );
+    let (Some(flag), Some(value), Some(source)) = (flag, value, error.source()) else {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        FlagError::Invalid(first.trim_start_matches("error: ").to_owned())
-    })
+        return first.trim_start_matches("error: ").to_owned();
+    };
+    // Without its second dash and the name of its value.
+    let flag = flag.split(' ').next().unwrap_or(flag);
+    let flag = flag.trim_start_matches('-');
+    let reason = match source.is::<ParseIntError>() {
+        true => "accepted are whole numbers".to_owned(),
+        false => source.to_string(),
+    };
+    format!("invalid value {value:?} for flag -{flag}: {reason}")
 }
 
 fn normalise(command: &Command, args: &[String]) -> Result<Vec<String>, FlagError> {

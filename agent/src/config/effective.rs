@@ -24,6 +24,7 @@ impl RawConfig {
         text(&mut self.log_format, "text");
         text(&mut self.profile, "lan");
         text(&mut self.wire, Wires::Auto.as_str());
+        text(&mut self.runtime, "tokio");
         text(&mut self.rpc_addr, "127.0.0.1:7373");
         text(&mut self.syslog_facility, "LOCAL0");
         if self.protocol <= 0 {

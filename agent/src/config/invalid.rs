@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration.
 
+use serf_core::Versions;
 use serf_core::keyring::KeyringError;
 
 use crate::handler::InvalidScript;
@@ -22,15 +23,30 @@ pub enum InvalidConfig {
     /// Another choice of wires.
     #[error("Invalid wire: '{0}' (accepted are auto, native and memberlist)")]
     Wire(String),
+    /// Another runtime, or one that is not in this build; says which are accepted.
+    #[error("Invalid runtime: {0}")]
+    Runtime(String),
     /// Another facility.
     #[error(
         "Syslog setup failed: invalid syslog facility: {0} (accepted are KERN, USER, MAIL, \
          DAEMON, AUTH, SYSLOG, LPR, NEWS, UUCP, CRON, AUTHPRIV, FTP and LOCAL0 to LOCAL7)"
     )]
     SyslogFacility(String),
-    /// Another protocol version.
-    #[error("Protocol version '{0}' is not supported yet: this agent speaks version {1}")]
-    Protocol(i64, u8),
+    /// Another protocol version, in words that operators know.
+    #[error(
+        "Failed to start the Serf agent: Error creating Serf: Protocol version '{version}' too \
+         {how}. Must be in range: [{min}, {max}]"
+    )]
+    Protocol {
+        /// As given.
+        version: i64,
+        /// Low or high.
+        how: &'static str,
+        /// The oldest that is accepted.
+        min: u8,
+        /// The newest.
+        max: u8,
+    },
     /// An event handler that makes no sense.
     #[error(transparent)]
     EventHandler(#[from] InvalidScript),
@@ -87,4 +103,24 @@ pub enum InvalidConfig {
         /// What it has.
         known: String,
     },
+}
+
+impl InvalidConfig {
+    pub(super) fn protocol(version: i64) -> Self {
+        let (min, max) = (
+            Versions::CURRENT.delegate_min,
+            Versions::CURRENT.delegate_max,
+        );
+        let how = if version < i64::from(min) {
+            "low"
+        } else {
+            "high"
+        };
+        Self::Protocol {
+            version,
+            how,
+            min,
+            max,
+        }
+    }
 }

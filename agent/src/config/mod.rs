@@ -5,10 +5,12 @@ mod address;
 mod effective;
 mod invalid;
 mod raw;
+mod runtime;
 mod settings;
 
 pub use crate::handler::{EventScript, InvalidScript};
 pub use address::{Interface, interfaces};
 pub use invalid::InvalidConfig;
 pub use raw::{ConfigFileError, Mdns, RawConfig};
+pub use runtime::Runtime;
 pub use settings::{Discover, Join, Settings};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::duration::GoDuration;
 
@@ -171,6 +173,10 @@ config! {
         http_addr: String,
         /// How log lines are printed: text or json.
         log_format: String,
+        /// Where to journal everything that goes into the node.
+        record: String,
+        /// What the node runs on: tokio, smol or glommio.
+        runtime: String,
     }
 }
 
@@ -214,17 +220,25 @@ pub enum ConfigFileError {
 }
 
 impl RawConfig {
-    /// Reads one JSON object. Keys are taken in any case.
+    /// Reads one JSON object. Keys are taken in any case; `null` stands for a key that is not set.
     ///
     /// # Errors
-    /// Not JSON, an unknown key, or a value of the wrong type.
+    /// No JSON object, an unknown key, or a value of the wrong type: the key is named.
     pub fn from_json(text: &str) -> serde_json::Result<Self> {
-        let mut value: serde_json::Value = serde_json::from_str(text)?;
-        lower_case_keys(&mut value);
-        if let Some(mdns) = value.get_mut("mdns") {
-            lower_case_keys(mdns);
+        let mut given: Map<String, Value> = serde_json::from_str(text)?;
+        tidy(&mut given);
+        if let Some(Value::Object(mdns)) = given.get_mut("mdns") {
+            tidy(mdns);
         }
-        serde_json::from_value(value)
+        let mut config = Self::default();
+        // One by one, as an error in a value does not tell of which key.
+        for (key, value) in given {
+            let alone = Map::from_iter([(key.clone(), value)]);
+            let read: Self = serde_json::from_value(Value::Object(alone))
+                .map_err(|error| serde_json::Error::custom(format!("'{key}': {error}")))?;
+            config = config.merge(read);
+        }
+        Ok(config)
     }
 
     /// Reads a file, or all `*.json` files of a directory in alphabetical order.
@@ -257,13 +271,13 @@ impl RawConfig {
     }
 }
 
-fn lower_case_keys(value: &mut serde_json::Value) {
-    if let serde_json::Value::Object(map) = value {
-        *map = std::mem::take(map)
-            .into_iter()
-            .map(|(key, value)| (key.to_lowercase(), value))
-            .collect();
-    }
+/// Makes keys lower-case, and leaves out what is `null`.
+fn tidy(map: &mut Map<String, Value>) {
+    *map = std::mem::take(map)
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.to_lowercase(), value))
+        .collect();
 }
 
 #[cfg(test)]
@@ -295,11 +309,23 @@ mod tests {
     }
 
     #[test]
+    fn null_is_as_if_the_key_were_not_there() {
+        let text =
+            r#"{"node_name": null, "Tags": null, "start_join": null, "mdns": {"interface": null}}"#;
+        assert_eq!(config(text), RawConfig::default());
+    }
+
+    #[test]
     fn names_unknown_keys_and_wrong_types() {
         let error = |text| RawConfig::from_json(text).unwrap_err().to_string();
         assert!(error(r#"{"nope": 1}"#).contains("`nope`"));
         assert!(error(r#"{"mdns": {"nope": 1}}"#).contains("`nope`"));
-        assert!(error(r#"{"node_name": 1}"#).contains("expected a string"));
+        let text = error(r#"{"node_name": 1}"#);
+        assert!(
+            text.contains("'node_name'") && text.contains("expected a string"),
+            "{text}"
+        );
+        assert!(error("[]").contains("expected a map"));
         assert!(error(r#"{"retry_interval": "5"}"#).contains("invalid duration \"5\""));
         assert!(error("{").contains("EOF"));
     }

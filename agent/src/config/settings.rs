@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serf_core::keyring::{Key, Keyring};
 use serf_core::wire::label::Label;
-use serf_core::{Config, Tags, Versions};
+use serf_core::{Config, Tags, Versions, Wires};
 
 use super::address::{Interface, on_interface, with_port};
-use super::{InvalidConfig, RawConfig};
+use super::{InvalidConfig, RawConfig, Runtime};
 use crate::handler::EventScript;
 use crate::log::{Format, Level, UnknownLevel};
 use crate::syslog::Facility;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub advertise: Option<String>,
     /// The name of the timing profile.
     pub profile: String,
+    /// The version of Serf's protocol that is spoken.
+    pub protocol_version: u8,
     /// The settings of the protocol.
     pub protocol: Config,
     /// Address of the RPC listener.
@@ -84,6 +86,10 @@ pub struct Settings {
     pub leave_on_terminate: bool,
     /// Do not leave on SIGINT.
     pub skip_leave_on_interrupt: bool,
+    /// Where everything that goes into the node is journalled.
+    pub record: Option<PathBuf>,
+    /// What the node runs on.
+    pub runtime: Runtime,
     /// What the operator should know about the configuration.
     pub warnings: Vec<String>,
 }
@@ -124,10 +130,10 @@ impl Settings {
         warn(&raw, &mut warnings);
         let discover = discover(&raw, &mut warnings)?;
         let raw = raw.with_defaults(host_name);
-        let newest = Versions::CURRENT.delegate_cur;
-        if raw.protocol != i64::from(newest) {
-            return Err(InvalidConfig::Protocol(raw.protocol, newest));
-        }
+        let protocol_version = u8::try_from(raw.protocol)
+            .ok()
+            .filter(|version| Versions::speaking(*version).is_some())
+            .ok_or_else(|| InvalidConfig::protocol(raw.protocol))?;
         let mut tags = raw.tags;
         if !raw.role.is_empty() {
             warnings.push("Deprecation warning: 'Role' has been replaced with 'Tags'".to_owned());
@@ -178,9 +184,21 @@ impl Settings {
             .wire
             .parse()
             .map_err(|_| InvalidConfig::Wire(raw.wire.clone()))?;
+        // A role alone has no room to say that a node understands the native wire.
+        if protocol_version < 3 {
+            if protocol.wires == Wires::Native {
+                return Err(InvalidConfig::Conflict(
+                    "wire and protocol: protocol 2 cannot be spoken on the native wire",
+                ));
+            }
+            protocol.wires = Wires::Memberlist;
+        }
         protocol.compress_streams = !raw.disable_compression;
         protocol.verify_incoming = !raw.accept_unencrypted;
         protocol.verify_outgoing = !raw.send_unencrypted;
+        let runtime = raw.runtime.parse();
+        let runtime =
+            runtime.map_err(|()| InvalidConfig::Runtime(Runtime::refusal(&raw.runtime)))?;
         let keyring = match raw.encrypt_key.as_str() {
             "" => None,
             text => Some(Keyring::new(Key::from_base64(text)?)),
@@ -203,6 +221,7 @@ impl Settings {
             bind: with_port("bind", &raw.bind)?,
             advertise,
             profile: raw.profile,
+            protocol_version,
             protocol,
             rpc_addr: raw.rpc_addr,
             rpc_auth: raw.rpc_auth,
@@ -233,6 +252,8 @@ impl Settings {
             event_handlers,
             leave_on_terminate: raw.leave_on_terminate,
             skip_leave_on_interrupt: raw.skip_leave_on_interrupt,
+            record: given(raw.record).map(PathBuf::from),
+            runtime,
             warnings,
         })
     }
@@ -333,7 +354,6 @@ fn given(text: String) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serf_core::Wires;
 
     fn settings(text: &str) -> Result<Settings, String> {
         let raw = RawConfig::from_json(text).unwrap();

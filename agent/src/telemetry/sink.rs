@@ -26,7 +26,12 @@ const KNOWN_AS: &[(&str, Option<&str>, &str)] = &[
     ("stream_bytes_sent", None, "memberlist.tcp.sent"),
     ("streams_accepted", None, "memberlist.tcp.accept"),
     ("streams_dialled", None, "memberlist.tcp.connect"),
+    ("announcements", None, "memberlist.msg.alive"),
     ("suspicions", None, "memberlist.msg.suspect"),
+    ("burials", None, "memberlist.msg.dead"),
+    ("flaps", None, "serf.member.flap"),
+    ("dropped_coordinates", None, "serf.coordinate.rejected"),
+    ("zero_round_trips", None, "serf.coordinate.zero-rtt"),
     ("health_score", None, "memberlist.health.score"),
     (
         "queue_depth",
@@ -135,6 +140,10 @@ impl Deltas {
         for Reading { key, value } in readings {
             let name = dotted(key);
             match *value {
+                // The reference system takes samples of these.
+                Value::Gauge(depth) if key.name == "queue_depth" => {
+                    lines.push(format!("{name}:{depth:.6}|ms\n"));
+                }
                 Value::Gauge(value) => {
                     let name = name.replacen(PREFIX, &format!("{PREFIX}{}.", clean(host)), 1);
                     lines.push(format!("{name}:{value:.6}|g\n"));
@@ -236,11 +245,17 @@ mod tests {
         let expected = "serf-agent.host_1.memberlist.health.score:1.000000|g\n";
         assert_eq!(lines, [expected]);
         assert_eq!(dotted(&key("probes")), "serf-agent.serf.probes");
+        assert_eq!(dotted(&key("query_acks")), "serf-agent.serf.query_acks");
         let depth = |queue: &str| Key {
             label: Some(("queue", queue.to_owned())),
             ..key("queue_depth")
         };
-        assert_eq!(dotted(&depth("intents")), "serf-agent.serf.queue.Intent");
+        let sample = Reading {
+            key: depth("intents"),
+            value: Value::Gauge(3.0),
+        };
+        let lines = Deltas::default().lines(&[sample], "host 1");
+        assert_eq!(lines, ["serf-agent.serf.queue.Intent:3.000000|ms\n"]);
         assert_eq!(dotted(&depth("x")), "serf-agent.serf.queue_depth.x");
     }
 }

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything that is expected to happen.
@@ -22,7 +23,7 @@ pub enum Which {
 impl Which {
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Reference];
 
-    fn program(self) -> &'static str {
+    pub fn program(self) -> &'static str {
         match self {
             Self::Ours => env!("CARGO_BIN_EXE_serf"),
             Self::Reference => "/usr/bin/serf",
@@ -118,6 +119,7 @@ impl Drop for Scratch {
 pub struct Process {
     child: Child,
     lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    reader: JoinHandle<()>,
 }
 
 impl Process {
@@ -127,9 +129,14 @@ impl Process {
 
     /// Starts with more environment variables than this process has.
     pub fn start_in(which: Which, args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(which.program())
-            .args(args)
-            .envs(environment.iter().copied())
+        let mut command = Command::new(which.program());
+        command.args(args).envs(environment.iter().copied());
+        Self::of(&mut command)
+    }
+
+    /// Starts what the command says.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -137,13 +144,17 @@ impl Process {
         let output = BufReader::new(child.stdout.take().unwrap());
         let lines: Arc<(Mutex<Vec<String>>, Condvar)> = Arc::default();
         let shared = Arc::clone(&lines);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 shared.0.lock().unwrap().push(line);
                 shared.1.notify_all();
             }
         });
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            reader,
+        }
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -166,14 +177,20 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
-    /// Waits for the end and answers the exit code, `None` if a signal ended it.
+    /// Waits for the end and answers the exit code, `None` if a signal ended it. After that,
+    /// `lines` has all that was printed.
     pub fn exit_code(&mut self) -> Option<i32> {
-        eventually("the end of the program", || {
+        let code = eventually("the end of the program", || {
             match self.child.try_wait().unwrap() {
                 Some(status) => Ok(status.code()),
                 None => Err(format!("it still runs: {:#?}", self.lines())),
             }
-        })
+        });
+        eventually("the end of its output", || {
+            let open = || "something that it started still has it open".to_owned();
+            self.reader.is_finished().then_some(()).ok_or_else(open)
+        });
+        code
     }
 
     pub fn kill(&mut self) {

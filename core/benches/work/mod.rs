@@ -102,10 +102,18 @@ pub(crate) fn exchange(count: usize) -> Vec<u8> {
     buf
 }
 
+pub(crate) fn identity() -> Identity {
+    Identity::new(Name::new(&name(0)).expect("a valid name"), addr(0))
+}
+
 /// A node that knows `members` members, with as many rumours queued as it has just heard.
 pub(crate) fn node(members: usize) -> Node {
-    let identity = Identity::new(Name::new(&name(0)).expect("a valid name"), addr(0));
-    let mut node = Node::new(identity, params(), [7; 32], NOW).expect("a valid identity");
+    let node = Node::new(identity(), params(), [7; 32], NOW).expect("a valid identity");
+    filled(node, members)
+}
+
+/// Makes a new node know others.
+pub(crate) fn filled(mut node: Node, members: usize) -> Node {
     for first in (1..members).step_by(100) {
         node.handle_datagram(
             addr(1),
@@ -119,7 +127,11 @@ pub(crate) fn node(members: usize) -> Node {
 
 /// The same with nothing left to tell.
 pub(crate) fn quiet_node(members: usize) -> Node {
-    let mut node = node(members);
+    quiet(node(members))
+}
+
+/// Lets a node tell what it has to tell.
+pub(crate) fn quiet(mut node: Node) -> Node {
     let mut now = NOW;
     let mut buf = Vec::new();
     while node.queued_broadcasts() > 0 {

@@ -1,5 +1,6 @@
 //! What the application asks for: join, leave, force-leave, tags.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use super::{Node, Phase};
 use crate::action::{CommandId, Outcome, StreamFailure};
 use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
+use crate::journal::Input;
 use crate::member::Profile;
 use crate::swim::record::State;
 use crate::swim::rumour::{Claim, Rumour};
@@ -49,6 +51,7 @@ impl Node {
     /// # Errors
     /// The node is leaving; no seeds, or more than 1,024; more than 256 joins under way.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) -> Result<CommandId, CommandError> {
+        self.record_join(seeds, false, now);
         self.begin_join(seeds, false, false, now)
     }
 
@@ -62,7 +65,13 @@ impl Node {
         seeds: &[SocketAddr],
         now: Instant,
     ) -> Result<CommandId, CommandError> {
+        self.record_join(seeds, true, now);
         self.begin_join(seeds, true, false, now)
+    }
+
+    fn record_join(&mut self, seeds: &[SocketAddr], replay: bool, now: Instant) {
+        let seeds = Cow::Borrowed(seeds);
+        self.tape.input(Some(now), || Input::Join { seeds, replay });
     }
 
     /// Joins through the first of `seeds` that answers, and delivers what was missed.
@@ -172,6 +181,7 @@ impl Node {
     /// # Errors
     /// The node is leaving already, or has left.
     pub fn leave(&mut self, now: Instant) -> Result<CommandId, CommandError> {
+        self.tape.input(Some(now), || Input::Leave);
         self.advance(now);
         match self.phase {
             Phase::Running => {}
@@ -197,6 +207,8 @@ impl Node {
         prune: bool,
         now: Instant,
     ) -> Result<CommandId, CommandError> {
+        self.tape
+            .input(Some(now), || Input::ForceLeave { name, prune });
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
@@ -212,12 +224,14 @@ impl Node {
     /// The encoded tags are too large; the node is leaving; more than 256 commands wait to be
     /// spread.
     pub fn set_tags(&mut self, tags: &Tags, now: Instant) -> Result<CommandId, CommandError> {
+        self.tape
+            .input(Some(now), || Input::SetTags(Cow::Borrowed(tags)));
         self.advance(now);
         self.check_running()?;
         self.check_spreads()?;
-        let meta = tags::announce(tags, self.params.wires)?;
         let record = self.own_record();
         let old = &record.profile;
+        let meta = tags::announce(tags, old.versions, self.params.wires)?;
         let changed = old.meta() != meta;
         let incarnation = record.incarnation.saturating_add(1);
         let profile = Profile::new(old.name.clone(), old.addr, old.versions, &meta);

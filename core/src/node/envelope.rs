@@ -8,12 +8,13 @@ use core::time::Duration;
 use super::Node;
 use crate::action::StreamFailure;
 use crate::event::Event;
+use crate::journal::{Input, KeyMark};
 use crate::rng::Rng;
 use crate::serf::keyring::Keyring;
 use crate::time::Instant;
 use crate::wire::Wire;
 use crate::wire::label::{Label, LabelError};
-use crate::wire::memberlist::Framing;
+use crate::wire::memberlist::{self, Framing};
 use crate::wire::native::{self, Frame};
 use crate::wire::seal::{self, FRAME_FIRST_BYTE, NONCE_LEN, PACKET_OVERHEAD, SealError, Sealer};
 
@@ -106,8 +107,14 @@ impl Node {
     /// these keys (see [`verify_incoming`](crate::Config::verify_incoming)).
     #[must_use]
     pub fn with_keyring(mut self, keys: Keyring) -> Self {
-        self.envelope.set_keys(keys);
+        self.tape
+            .input(None, || Input::WithKeyring(KeyMark::all(&keys)));
+        self.encrypt(keys);
         self
+    }
+
+    pub(crate) fn encrypt(&mut self, keys: Keyring) {
+        self.envelope.set_keys(keys);
     }
 
     /// The keys, if the cluster is encrypted. Whenever
@@ -211,15 +218,22 @@ impl Node {
         };
         let rest = &received[label..];
         let frame = if self.is_sealed(rest) {
-            seal::frame(rest, cap).map_err(|_| StreamFailure::Protocol)?
+            seal::frame(rest, cap).map_err(|error| match error {
+                SealError::TooLarge { .. } => StreamFailure::TooLarge,
+                _ => StreamFailure::Protocol,
+            })?
         } else {
-            match self.wire_of(rest) {
-                Some(Wire::Memberlist) => framing.advance(rest, cap).ok(),
-                _ => native::frame(rest, cap).ok(),
-            }
-            .ok_or(match self.envelope.ring {
-                Some(_) => StreamFailure::Undecryptable,
-                None => StreamFailure::Protocol,
+            let frame = match self.wire_of(rest) {
+                Some(Wire::Memberlist) => framing
+                    .advance(rest, cap)
+                    .map_err(|error| matches!(error, memberlist::StreamError::TooLarge { .. })),
+                _ => native::frame(rest, cap)
+                    .map_err(|error| matches!(error, native::StreamError::TooLarge { .. })),
+            };
+            frame.map_err(|too_large| match (&self.envelope.ring, too_large) {
+                (Some(_), _) => StreamFailure::Undecryptable,
+                (None, true) => StreamFailure::TooLarge,
+                (None, false) => StreamFailure::Protocol,
             })?
         };
         Ok(match frame {

@@ -14,6 +14,7 @@ use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::{CommandId, StreamFailure, StreamId, StreamInput};
 use crate::event::Event;
+use crate::journal::Input;
 use crate::member::{Name, Profile, Status, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
@@ -124,6 +125,7 @@ impl Node {
     ///
     /// [`CloseStream`]: crate::Action::CloseStream
     pub fn accept_stream(&mut self, from: SocketAddr, now: Instant) -> Option<StreamId> {
+        self.tape.input(Some(now), || Input::Accept { from });
         self.advance(now);
         if self.phase == Phase::Stopped {
             return None;
@@ -141,6 +143,7 @@ impl Node {
     /// Takes in what happened on a stream. Inputs for a stream that is closed are ignored. Never
     /// fires a timer.
     pub fn handle_stream(&mut self, id: StreamId, input: StreamInput<'_>, now: Instant) {
+        self.tape.input(Some(now), || Input::stream(id, input));
         self.advance(now);
         let Some(stream) = self.streams.open.get_mut(&id.0) else {
             return;
@@ -335,6 +338,7 @@ impl Node {
             StreamFailure::TimedOut => &mut self.counters.timed_out_streams,
             StreamFailure::Incompatible => &mut self.counters.refused_incompatible,
             StreamFailure::Busy => &mut self.counters.refused_streams,
+            StreamFailure::TooLarge => &mut self.counters.oversized_streams,
             _ => &mut self.counters.failed_streams,
         };
         *counter += 1;

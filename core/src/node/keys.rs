@@ -11,6 +11,7 @@ use super::Node;
 use crate::action::{CommandId, Outcome};
 use crate::error::CommandError;
 use crate::event::Event;
+use crate::journal::{Input, KeyMark};
 use crate::member::Name;
 use crate::message;
 use crate::serf::collector::Answer;
@@ -61,6 +62,8 @@ impl Node {
         operation: &KeyOperation,
         now: Instant,
     ) -> Result<CommandId, CommandError> {
+        self.tape
+            .input(Some(now), || Input::key_operation(operation));
         self.advance(now);
         let members = self.table.iter().map(|(_, record)| record);
         let live = members.filter(|record| record.state().is_live());
@@ -181,6 +184,8 @@ impl Node {
 
     /// Replaces the keys of this node alone, where the cluster cannot be asked.
     pub fn set_keyring(&mut self, keys: Keyring, now: Instant) {
+        self.tape
+            .input(Some(now), || Input::SetKeyring(KeyMark::all(&keys)));
         self.advance(now);
         self.envelope.set_keys(keys);
         self.event(Event::KeyringChanged);

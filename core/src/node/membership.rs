@@ -82,6 +82,7 @@ impl Node {
             let profile = self.intern(&name, alive);
             self.table.set_profile(slot, profile);
         }
+        self.counters.announcements += 1;
         self.forget_suspicion(slot);
         self.table
             .set_state(slot, State::Alive, alive.incarnation, self.now);
@@ -109,6 +110,7 @@ impl Node {
         if !self.is_plausible(alive, 0) || !self.make_room() {
             return;
         }
+        self.counters.announcements += 1;
         let profile = self.intern(&name, alive);
         let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
         let slot = self.table.insert(record);
@@ -382,6 +384,7 @@ impl Node {
         by: Name,
         cause: Cause,
     ) {
+        self.counters.burials += 1;
         self.forget_suspicion(slot);
         let status = |node: &Self| node.table.get(slot).map(Record::status);
         let before = status(self);

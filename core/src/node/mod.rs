@@ -57,6 +57,7 @@ use self::wires::Dest;
 use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
+use crate::journal::{Input, Start, Tape};
 use crate::member::{Member, Name, Profile};
 use crate::message::{Message, SerfMessage};
 use crate::rng::{Purpose, Rng};
@@ -150,6 +151,7 @@ pub struct Node {
     sync_rng: Rng,
     query_rng: Rng,
     coordinate_rng: Rng,
+    tape: Tape,
 }
 
 /// Unknown members of whom an intent is kept.
@@ -206,7 +208,7 @@ impl Node {
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr });
         }
-        let meta = tags::announce(&tags, params.wires)?;
+        let meta = tags::announce(&tags, versions, params.wires)?;
         let profile = Arc::new(Profile::new(name.clone(), addr, versions, &meta));
 
         let mut setup = Rng::new(seed, Purpose::Setup);
@@ -274,6 +276,7 @@ impl Node {
             sync_rng: Rng::new(seed, Purpose::Sync),
             query_rng: Rng::new(seed, Purpose::Query),
             coordinate_rng: Rng::new(seed, Purpose::Coordinate),
+            tape: Tape::default(),
             params,
         };
         node.spread_rumour(Rumour {
@@ -283,6 +286,42 @@ impl Node {
         });
         node.member_event(me, MemberEventKind::Join, Cause::Announced);
         Ok(node)
+    }
+
+    /// A node as [`new`](Self::new) makes it that keeps a [journal](crate::journal) of all that
+    /// goes in and comes out. Whoever drives it owes it a [`take_journal`](Self::take_journal) after
+    /// each drain. A clone of it keeps none.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn recorded(
+        identity: Identity,
+        params: Params,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, CommandError> {
+        let start = Start::new(&identity, &params, seed, now);
+        let mut node = Self::new(identity, params, seed, now)?;
+        node.tape = Tape::begin(start);
+        Ok(node)
+    }
+
+    /// Appends to `out` what was journalled since the last time; nothing, unless the node was made
+    /// by [`recorded`](Self::recorded). Answers false if nothing is recorded, or not any more, which
+    /// happens when 64 MiB have not been taken.
+    pub fn take_journal(&mut self, out: &mut Vec<u8>) -> bool {
+        self.tape.take(out)
+    }
+
+    /// Ends the journal; nothing is recorded any more.
+    pub fn end_journal(&mut self) {
+        self.tape = Tape::default();
+    }
+
+    /// How many bytes [`take_journal`](Self::take_journal) would append, or a few less.
+    #[must_use]
+    pub fn journal_len(&self) -> usize {
+        self.tape.waiting()
     }
 
     /// Draws member profiles from `pool` from now on, so that nodes in one process share them.
@@ -295,6 +334,8 @@ impl Node {
     /// Takes in a datagram that came from `from`. Whatever is wrong with it is counted, see
     /// [`Counters`]. Never fires a timer.
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        self.tape
+            .input(Some(now), || Input::Datagram { from, bytes });
         self.advance(now);
         if self.phase == Phase::Stopped {
             return;
@@ -360,6 +401,7 @@ impl Node {
     /// at any time; hand in what the sockets hold *before*, so that a late wake-up is not
     /// mistaken for silence of the others.
     pub fn handle_tick(&mut self, now: Instant) {
+        self.tape.input(Some(now), || Input::Tick);
         let expected = self.deadline();
         self.advance(now);
         let now = self.now;

@@ -26,6 +26,13 @@ impl Node {
     ///
     /// Call it after every input or batch of inputs, until it answers [`Action::Wait`].
     pub fn poll_action(&mut self, buf: &mut Vec<u8>) -> Action {
+        let start = buf.len();
+        let action = self.next_action(buf);
+        self.tape.action(&action, &buf[start..]);
+        action
+    }
+
+    fn next_action(&mut self, buf: &mut Vec<u8>) -> Action {
         while let Some(output) = self.outbox.pop() {
             if let Some(action) = self.render(output, buf) {
                 return action;

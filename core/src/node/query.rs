@@ -1,5 +1,6 @@
 //! Questions to all members or to some, and their answers (wire-protocol reference, section 8.5).
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -10,9 +11,11 @@ use super::user_event::PACKET_OVERHEAD;
 use super::wires::Dest;
 use crate::error::CommandError;
 use crate::event::Event;
+use crate::journal::Input;
+use crate::member::Versions;
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
 use crate::serf::clock::LamportTime;
-use crate::serf::collector::{Bounds, Collected, QuerySummary};
+use crate::serf::collector::{Answer, Bounds, Collected, QuerySummary};
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
 use crate::serf::query::{
     INTERNAL_PREFIX, Query, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
@@ -139,7 +142,7 @@ impl Node {
     /// the time is over, [`Action::QueryEnded`](crate::Action::QueryEnded).
     ///
     /// # Errors
-    /// The node is leaving; the query is larger than `query_size_limit`, or than fits in a packet;
+    /// The node is leaving, or speaks a Serf protocol below 4; the query is larger than `query_size_limit`, or than fits in a packet;
     /// a filter is not a regular expression that this node would run, or there are more than 16;
     /// more than 1,024 queries are under way.
     pub fn query(
@@ -149,6 +152,11 @@ impl Node {
         params: &QueryParams,
         now: Instant,
     ) -> Result<QueryKey, CommandError> {
+        self.tape.input(Some(now), || Input::Query {
+            name,
+            payload,
+            params: Cow::Borrowed(params),
+        });
         self.advance(now);
         self.begin_query(name, payload, params, |_, _| {})
     }
@@ -162,6 +170,10 @@ impl Node {
         begun: impl FnOnce(&mut Self, QueryKey),
     ) -> Result<QueryKey, CommandError> {
         self.check_running()?;
+        let spoken = self.own_record().profile.versions.delegate_cur;
+        if spoken < Versions::QUERIES_SINCE {
+            return Err(CommandError::NoQueries { spoken });
+        }
         let mut filters = Vec::new();
         check_filters(params)?;
         params.append_filters(&mut filters);
@@ -205,6 +217,7 @@ impl Node {
     ///
     /// [`QueryEnded`]: crate::Action::QueryEnded
     pub fn end_query(&mut self, query: QueryKey, now: Instant) {
+        self.tape.input(Some(now), || Input::EndQuery(query));
         self.advance(now);
         if let Some(summary) = self.collectors.close(query) {
             self.push(Output::QueryEnded { query, summary });
@@ -223,6 +236,8 @@ impl Node {
         payload: &[u8],
         now: Instant,
     ) -> Result<(), RespondError> {
+        self.tape
+            .input(Some(now), || Input::Respond { query, payload });
         self.advance(now);
         let reply_to = self.responder.reply_to(query, self.now)?.clone();
         let response = Response::new(query, payload);
@@ -365,6 +380,10 @@ impl Node {
         let query = response.key();
         match self.collectors.receive(response, self.now) {
             Collected::New(answer) => {
+                match answer {
+                    Answer::Ack { .. } => self.counters.query_acks += 1,
+                    Answer::Response { .. } => self.counters.query_responses += 1,
+                }
                 let answer = self.take_key_answer(query, answer);
                 if let Some(answer) = answer.and_then(|it| self.take_vote(query, it)) {
                     self.push(Output::Answer { query, answer });

@@ -1,5 +1,6 @@
 //! Going on after a restart (wire-protocol reference, sections 8.10 and 10.1).
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -7,6 +8,7 @@ use core::net::SocketAddr;
 use super::Node;
 use crate::action::CommandId;
 use crate::error::CommandError;
+use crate::journal::Input;
 use crate::member::{Name, Profile, Versions};
 use crate::serf::clock::{LamportClock, LamportTime};
 use crate::serf::snapshot::State as Snapshot;
@@ -26,6 +28,8 @@ impl Node {
     /// count as failed until they are heard of: those that went down together with this node are
     /// seen to be missing, and are retried. Follow it with [`rejoin`](Self::rejoin).
     pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.tape
+            .input(None, || Input::Restore(Cow::Borrowed(snapshot)));
         let restored = [
             restore_clock(&mut self.clocks.member, snapshot.clock()),
             restore_clock(&mut self.clocks.event, snapshot.event_clock()),
@@ -59,6 +63,7 @@ impl Node {
     /// # Errors
     /// As for [`join`](Self::join): no members have failed, among others.
     pub fn rejoin(&mut self, now: Instant) -> Result<CommandId, CommandError> {
+        self.tape.input(Some(now), || Input::Rejoin);
         self.advance(now);
         let order = Order::new(self.sync_rng.next_u64(), self.table.slots());
         let failed: Vec<SocketAddr> = order

@@ -3,6 +3,7 @@
 use super::Node;
 use crate::error::CommandError;
 use crate::event::Event;
+use crate::journal::Input;
 use crate::message;
 use crate::serf::clock::LamportTime;
 use crate::serf::event::UserEvent;
@@ -30,6 +31,11 @@ impl Node {
         coalesce: bool,
         now: Instant,
     ) -> Result<LamportTime, CommandError> {
+        self.tape.input(Some(now), || Input::UserEvent {
+            name,
+            payload,
+            coalesce,
+        });
         self.advance(now);
         self.check_running()?;
         let ltime = self.clocks.event.time();

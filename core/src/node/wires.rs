@@ -139,7 +139,10 @@ impl Node {
     #[inline(never)]
     pub(super) fn handle_memberlist_packet(&mut self, from: SocketAddr, bytes: &[u8]) {
         if self.wire_of(bytes) != Some(Wire::Memberlist) {
-            self.counters.dropped_foreign += 1;
+            *match bytes {
+                [] => &mut self.counters.dropped_empty,
+                _ => &mut self.counters.dropped_foreign,
+            } += 1;
             return;
         }
         self.counters.memberlist_datagrams_received += 1;
@@ -156,9 +159,10 @@ impl Node {
             }
             Err(error) => {
                 *match error {
+                    PacketError::Empty => &mut self.counters.dropped_empty,
                     PacketError::Corrupt => &mut self.counters.dropped_corrupt,
+                    PacketError::Truncated => &mut self.counters.dropped_truncated,
                     PacketError::Inflate(_) => &mut self.counters.dropped_compressed,
-                    _ => &mut self.counters.dropped_malformed,
                 } += 1;
             }
         }
@@ -176,7 +180,10 @@ impl Node {
             }
             MessageError::Inflate(_) => &mut self.counters.dropped_compressed,
             MessageError::TooDeep | MessageError::TooMany => &mut self.counters.dropped_nested,
-            _ => &mut self.counters.dropped_malformed,
+            MessageError::Empty => &mut self.counters.dropped_empty,
+            MessageError::Truncated => &mut self.counters.dropped_truncated,
+            MessageError::Trailing { .. } => &mut self.counters.dropped_trailing,
+            MessageError::Malformed => &mut self.counters.dropped_malformed,
         } += 1;
     }
 }

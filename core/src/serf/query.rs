@@ -16,7 +16,7 @@ use crate::serf::clock::LamportTime;
 use crate::wire::native::{append_node_filter, append_tag_filter};
 
 /// What tells queries apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QueryKey {
     /// When it was asked, by the query clock of the cluster.
     pub ltime: LamportTime,
@@ -62,7 +62,7 @@ impl BitOr for QueryFlags {
 }
 
 /// How a query is to be asked. The default: everybody, no acks, no relays, the default timeout.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryParams {
     /// The members asked, by name; empty for all.
     pub filter_nodes: Vec<Name>,

@@ -15,6 +15,7 @@
 use core::fmt;
 
 use crate::tags;
+use serde::{Deserialize, Serialize};
 
 pub mod label;
 pub mod memberlist;
@@ -62,7 +63,7 @@ impl fmt::Display for Wire {
 }
 
 /// Which wires a node speaks and understands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wires {
     /// Both: to each peer the best that it understands.
     #[default]

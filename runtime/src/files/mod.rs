@@ -4,6 +4,7 @@
 //! Nothing here needs a runtime. Loading and saving block, so an adapter does that before the node
 //! starts or where blocking is allowed; [`SnapshotWriter`] has a thread of its own.
 
+mod journal;
 mod keyring;
 mod replace;
 mod snapshot;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use serf_core::keyring::KeyringError;
 
+pub use journal::JournalLimits;
+pub(crate) use journal::{JournalWriter, Lost};
 pub use keyring::{load_keyring, save_keyring};
 pub use snapshot::{SnapshotStatus, SnapshotWriter};
 pub use tags::{load_tags, save_tags};
@@ -29,7 +32,7 @@ const MAX_SIZE: u64 = 1024 * 1024;
 pub struct FileError {
     /// What was tried: `open`, `read`, `write`, `replace`, ...
     pub action: &'static str,
-    /// What the file is to the node: `snapshot`, `keyring file` or `tags file`.
+    /// What the file is to the node: `snapshot`, `journal`, `keyring file` or `tags file`.
     pub what: &'static str,
     /// The file.
     pub path: PathBuf,

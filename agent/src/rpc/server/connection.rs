@@ -262,6 +262,10 @@ impl Connection {
             request.existing.join(" "),
             request.replay
         );
+        if request.existing.is_empty() {
+            // A success, for clients of old.
+            return self.reply_with("", &msg::JoinResponse { num: 0 }).await;
+        }
         match self.agent.join(&request.existing, request.replay).await {
             Ok(joined) => {
                 let count = joined.contacted.len();

@@ -173,7 +173,7 @@ fn an_event_that_is_too_large_is_refused_with_its_size_and_the_limit() {
 }
 
 #[test]
-fn an_event_from_the_far_future_is_dropped_and_moves_no_clock() {
+fn s_29_an_event_from_the_far_future_is_dropped_and_moves_no_clock() {
     let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
     let before = lone.event_time();
     for ltime in [u64::MAX, u64::MAX - 1, 1 << 62] {

@@ -97,6 +97,25 @@ fn an_encrypted_cluster_works_and_a_rotation_is_reported() {
 }
 
 #[test]
+fn no_nonce_is_used_twice_by_anybody_or_after_a_restart() {
+    let mut cluster = cluster(&[1, 1, 1]);
+    cluster.record = true;
+    cluster.run(60 * SECOND);
+    for operation in [KeyOperation::Install(key(2)), KeyOperation::Use(key(2))] {
+        assert!(cluster.operate(1, &operation).is_complete());
+    }
+    let now = cluster.now;
+    cluster.nodes[2] = node(2, Config::lan(), 2, now).with_keyring(Keyring::new(key(2)));
+    cluster.nodes[2].join(&[addr(0)], now).expect("accepted");
+    cluster.run(60 * SECOND);
+    let packets = cluster.recorded.iter();
+    let nonces: Vec<_> = packets.map(|(_, _, bytes)| &bytes[1..13]).collect();
+    assert!(nonces.len() > 500, "{}", nonces.len());
+    let distinct: BTreeSet<_> = nonces.iter().collect();
+    assert_eq!(distinct.len(), nonces.len());
+}
+
+#[test]
 fn nothing_but_the_size_of_a_message_shows() {
     let mut cluster = cluster(&[1, 1]);
     let now = cluster.now;

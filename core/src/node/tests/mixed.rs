@@ -4,9 +4,10 @@
 use alloc::vec;
 
 use super::*;
+use crate::keyring::{Key, Keyring};
 use crate::message::{Message, UserEvent};
 use crate::wire::memberlist;
-use crate::{LamportTime, QueryParams, Wire, Wires};
+use crate::{CommandError, LamportTime, QueryParams, Wire, Wires};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -298,9 +299,60 @@ fn a_cluster_is_moved_from_one_wire_to_the_other_one_node_at_a_time() {
     }
 }
 
-/// S-36: whatever is put into a packet on either wire, it is not larger than it may be.
+/// However close to what a packet holds: what is accepted comes whole to all, on either wire and
+/// sealed or not; the sender is told of the rest.
 #[test]
-fn no_packet_is_larger_than_its_budget_on_either_wire() {
+fn s_35_what_is_said_reaches_all_whole_or_is_refused_with_its_size() {
+    for sealed in [false, true] {
+        let mut cluster = Cluster::of(&[]);
+        for n in 0..4 {
+            let config = Config {
+                user_event_size_limit: 9_216,
+                query_size_limit: 9_216,
+                ..config(KINDS[n])
+            };
+            let node = node(n, config, 7, cluster.now);
+            cluster.nodes.push(match sealed {
+                true => node.with_keyring(Keyring::new(Key::new(&[1; 16]).expect("a key"))),
+                false => node,
+            });
+        }
+        for n in 1..4 {
+            let now = cluster.now;
+            cluster.nodes[n].join(&[addr(0)], now).expect("a join");
+        }
+        cluster.run(10 * SECOND);
+        let (mut largest, mut smallest) = (0, usize::MAX);
+        let sizes = (0..1_200).step_by(100).chain(1_200..1_400);
+        for (round, size) in sizes.chain([1_500, 9_000, 20_000, 70_000]).enumerate() {
+            let (from, now) = (round % 4, cluster.now);
+            let payload = vec![round as u8; size];
+            cluster.events.clear();
+            let said = cluster.nodes[from].user_event("size", &payload, false, now);
+            cluster.run(3 * SECOND);
+            match said {
+                Ok(_) => {
+                    largest = largest.max(size);
+                    for at in 0..4 {
+                        let heard = cluster.events_at(at);
+                        assert_eq!(heard, [("size", &payload[..])], "{size} bytes at node-{at}");
+                    }
+                }
+                Err(error) => {
+                    smallest = smallest.min(size);
+                    assert!(matches!(error, CommandError::TooLarge(_)), "{error}");
+                    assert!(cluster.events_at(0).is_empty());
+                }
+            }
+        }
+        assert!(largest > 1_200 && smallest < 1_400, "{largest} {smallest}");
+        assert!(cluster.largest <= 1_400);
+    }
+}
+
+/// Whatever is put into a packet on either wire, it is not larger than it may be.
+#[test]
+fn s_36_no_packet_is_larger_than_its_budget_on_either_wire() {
     for budget in [508, 1400] {
         let mut cluster = Cluster::of(&KINDS);
         for (n, wires) in KINDS.into_iter().enumerate() {
@@ -331,9 +383,8 @@ fn no_packet_is_larger_than_its_budget_on_either_wire() {
     }
 }
 
-/// S-40: packets of long ago, played back, change nothing.
 #[test]
-fn packets_of_long_ago_change_nothing() {
+fn s_40_packets_of_long_ago_change_nothing() {
     let mut cluster = Cluster::of(&KINDS);
     cluster.record = true;
     let now = cluster.now;
@@ -378,9 +429,9 @@ fn packets_of_long_ago_change_nothing() {
     }
 }
 
-/// S-46: what only one kind of member knows does not make the other ask again and again.
+/// What only one kind of member knows does not make the other ask again and again.
 #[test]
-fn members_of_other_versions_do_not_loop_in_state_exchanges() {
+fn s_46_members_of_other_versions_do_not_loop_in_state_exchanges() {
     let mut cluster = Cluster::of(&KINDS);
     // A message of a kind that will only be invented.
     let mut unknown = vec![];

@@ -1,5 +1,7 @@
 //! Scripted stories of a few nodes, told through the public calls alone.
 
+mod claims;
+mod departures;
 mod events;
 mod intents;
 mod keys;
@@ -16,10 +18,36 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::message::{Alive, Message};
+use crate::wire::native::PacketWriter;
 use crate::{
     Action, Answer, Config, Event, Identity, Instant, MemberEventKind, Name, Node, Outcome, Params,
-    QueryKey, QuerySummary, Status, StreamFailure, StreamId, StreamInput, Tags,
+    QueryKey, QuerySummary, Status, StreamFailure, StreamId, StreamInput, Tags, Versions,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Longest time from silence to being declared failed in a handful of members: their turn in the
+/// probe round, the probe itself, the longest suspicion.
+const DETECTION: Duration = Duration::from_secs(2 * 3 + 1 + 24);
+
+fn packet(message: &Message<'_>) -> Vec<u8> {
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    assert!(writer.push(message));
+    writer.finish();
+    buf
+}
+
+fn alive_message(n: usize, at: SocketAddr, incarnation: u32, names: &[Name]) -> Vec<u8> {
+    packet(&Message::Alive(Alive {
+        incarnation,
+        name: (&names[n]).into(),
+        addr: at,
+        versions: Versions::CURRENT,
+        meta: &[0xff, 0x80],
+    }))
+}
 
 /// A few nodes on a network that takes a millisecond per hop. No randomness of its own.
 struct Cluster {

@@ -6,9 +6,9 @@ use alloc::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Message, QueryResponse, Relay, SerfMessage};
-use crate::wire::native::{PacketWriter, append_message};
-use crate::{CommandError, Query, QueryParams, RespondError};
+use crate::message::{self, Filters, Message, QueryResponse, Relay, SerfMessage};
+use crate::wire::native::{PacketWriter, append_message, read_packet};
+use crate::{CommandError, LamportTime, Query, QueryFlags, QueryParams, RespondError};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -141,6 +141,36 @@ fn relayed_answers_count_once() {
     assert_eq!(relayed, 4 * 2 * 3);
 }
 
+/// What fills up an answer has been told to the asker, which knows the query best of all. With few
+/// transmissions allowed, none was left for those who had not heard of it.
+#[test]
+fn an_answer_is_alone_in_its_packet() {
+    let mut cluster = Cluster::joined(5, Config::local());
+    cluster.record = true;
+    let params = QueryParams {
+        request_ack: true,
+        relay_factor: 1,
+        ..QueryParams::default()
+    };
+    let key = cluster.query(0, &params);
+    cluster.run(SECOND);
+    cluster.answer(key);
+    cluster.run(SECOND);
+    let mut answers = 0;
+    for (from, to, bytes) in &cluster.recorded {
+        let messages: Vec<_> = read_packet(bytes).expect("a packet").flatten().collect();
+        let answer = |message: &Message<'_>| {
+            use SerfMessage::{QueryResponse, Relay};
+            matches!(message, Message::Serf(QueryResponse(_) | Relay(_)))
+        };
+        if messages.iter().any(answer) {
+            answers += 1;
+            assert_eq!(messages.len(), 1, "{from} to {to}: {messages:?}");
+        }
+    }
+    assert!(answers > 0);
+}
+
 #[test]
 fn an_answer_gets_through_relays_where_the_direct_way_is_lossy() {
     let mut cluster = Cluster::joined(5, Config::lan());
@@ -199,6 +229,30 @@ fn an_answer_after_the_deadline_is_dropped_and_counted() {
 }
 
 #[test]
+fn s_29_a_query_from_the_far_future_is_dropped_and_moves_no_clock() {
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    let before = lone.query_time();
+    for (id, ltime) in [u64::MAX, u64::MAX - 1, 1 << 62].into_iter().enumerate() {
+        let asked = packet(SerfMessage::Query(message::Query {
+            ltime: LamportTime::new(ltime),
+            id: id as u32,
+            source: addr(1),
+            source_name: "node-1".into(),
+            filters: Filters::default(),
+            flags: QueryFlags::ACK,
+            relay_factor: 0,
+            timeout: SECOND,
+            name: "load",
+            payload: b"",
+        }));
+        lone.handle_datagram(addr(1), &asked, Instant::ZERO);
+    }
+    assert_eq!(lone.query_time(), before);
+    assert_eq!(lone.counters().dropped_implausible, 3);
+    assert_eq!(lone.counters().queries, 0);
+}
+
+#[test]
 fn an_asker_that_has_heard_enough_ends_its_query() {
     let mut cluster = Cluster::joined(2, Config::lan());
     let key = cluster.query(0, &QueryParams::default());
@@ -235,7 +289,7 @@ fn internal_queries_are_not_shown_to_the_application() {
 fn nothing_but_answers_is_relayed() {
     let mut cluster = Cluster::joined(2, Config::lan());
     let mut inner = Vec::new();
-    append_message(&mut inner, &Message::Nack(crate::message::Nack { seq: 1 }));
+    append_message(&mut inner, &Message::Nack(message::Nack { seq: 1 }));
     for message in [&inner[..], b"", b"garbage"] {
         let relay = Relay {
             dest: addr(0),

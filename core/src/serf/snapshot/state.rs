@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use super::Record;
 use crate::member::Name;
+use serde::{Deserialize, Serialize};
 
 /// A log is never compacted before it has this many bytes.
 const MIN_COMPACTION: u64 = 128 * 1024;
@@ -16,7 +17,7 @@ const SLACK: u64 = 2;
 /// What a node knew when it stopped, or, kept up to date record by record, what its log says now.
 ///
 /// Its size is that of the cluster; there is no further bound.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     rejoin_after_leave: bool,
     alive: BTreeMap<Name, SocketAddr>,

@@ -15,7 +15,7 @@ const LITERAL_BITS: u8 = 8;
 /// The only algorithm there is.
 const LZW: u64 = 0;
 
-/// How much a buffer grows at once when it is not known how much will be needed.
+/// How much a buffer grows at least when it is not known how much will be needed.
 const STEP: usize = 4096;
 
 /// What it takes to read packets and frames that are compressed: a decoder and buffers, which are
@@ -88,10 +88,12 @@ fn inflate(
 ) -> Result<(), InflateError> {
     let mut len = 0;
     loop {
-        // Room for one byte more than allowed, to see that there is one.
+        // Room for one byte more than allowed, to see that there is one, and never for more.
         if len == out.len() {
-            let room = len.saturating_add((2 * compressed.len()).max(STEP));
-            out.resize(room.min(cap.saturating_add(1)), 0);
+            let more = (2 * compressed.len()).max(len).max(STEP);
+            let room = len.saturating_add(more).min(cap.saturating_add(1));
+            out.reserve_exact(room - len);
+            out.resize(room, 0);
         }
         let result = decoder.decode_bytes(compressed, &mut out[len..]);
         compressed = &compressed[result.consumed_in..];

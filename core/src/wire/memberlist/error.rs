@@ -23,6 +23,11 @@ pub enum MessageError {
     },
     /// Cut short.
     Truncated,
+    /// Bytes behind the last message of a compound, where there should be none.
+    Trailing {
+        /// How many they are.
+        len: usize,
+    },
     /// A field of another type than expected, or with a value that it cannot have.
     Malformed,
     /// A member's versions are not six bytes.
@@ -50,6 +55,7 @@ impl fmt::Display for MessageError {
             Self::Unknown { kind } => write!(f, "a message of unknown type {kind}"),
             Self::UnknownSerf { kind } => write!(f, "a Serf message of unknown type {kind}"),
             Self::Truncated => f.write_str("a message that was cut short"),
+            Self::Trailing { len } => write!(f, "{len} bytes behind the last message"),
             Self::Malformed => f.write_str("a malformed message"),
             Self::Versions { len } => {
                 write!(f, "a member with {len} bytes of versions, there must be 6")

@@ -27,7 +27,8 @@
 //! compressed packet is decompressed into a buffer that is used again and again, to at most
 //! [`MAX_INFLATED`] bytes; on a stream the bound is the caller's. A packet with compounds or
 //! compressed messages inside a compound, which no release sends, is taken apart into such a
-//! buffer as well: at most [`MAX_PARTS`] messages, nested at most [`MAX_DEPTH`] deep. Within
+//! buffer as well: at most [`MAX_PARTS`] messages, nested at most [`MAX_DEPTH`] deep; all that a
+//! packet can make a node take is 2 MiB, once. Within
 //! records neither depth nor declared lengths matter: nothing recurses, and lengths are only
 //! believed as far as there are bytes. Whatever is refused has an error of its own kind.
 

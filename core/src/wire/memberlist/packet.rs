@@ -128,9 +128,13 @@ impl<'a> Iterator for Parts<'a> {
         match self {
             Self::One(message) => message.take().map(Ok),
             Self::Compound { lens, rest } => {
-                let len = usize::from(u16::from_be_bytes(*lens.next()?));
+                let Some(&len) = lens.next() else {
+                    let len = mem::take(rest).len();
+                    return (len > 0).then_some(Err(MessageError::Trailing { len }));
+                };
+                let len = usize::from(u16::from_be_bytes(len));
                 let Some((part, behind)) = rest.split_at_checked(len) else {
-                    *lens = [].iter();
+                    *self = Self::One(None);
                     return Some(Err(MessageError::Truncated));
                 };
                 *rest = behind;
@@ -222,8 +226,8 @@ impl Flattening<'_> {
 /// The messages of a packet, in the order in which they were written.
 ///
 /// A message that cannot be read is an `Err`, and the next one follows. Only when a length runs
-/// past the end of the packet is that `Err` the last item. There are at most 255 items, or
-/// [`MAX_PARTS`] where compounds are nested.
+/// past the end of the packet, or there are bytes behind the last message, is that `Err` the last
+/// item. There are at most 256 items, or [`MAX_PARTS`] where compounds are nested.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     parts: Parts<'a>,

@@ -157,7 +157,8 @@ fn what_is_around_a_bad_part_is_read() {
     assert_eq!(items(short), [ok.clone(), Err(MessageError::Truncated)]);
     // Bytes after the last part are nobody's.
     let long = [cut, b"rest"].concat();
-    assert_eq!(items(&long), [ok.clone(), ok.clone(), ok]);
+    let trailing = Err(MessageError::Trailing { len: 4 });
+    assert_eq!(items(&long), [ok.clone(), ok.clone(), ok, trailing]);
     assert_eq!(items(b"\x07\x00"), []);
 }
 

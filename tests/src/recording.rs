@@ -1,0 +1,148 @@
+//! The flight recorder on every adapter: what real nodes have journalled, run again.
+
+#![allow(missing_docs, reason = "the names of the tests say it")]
+
+use std::fs;
+use std::path::Path;
+
+use serf_runtime::{JournalLimits, Key, KeyOperation, Keyring, QueryParams, Status, Tags};
+use serf_sim::replay::{Replay, Summary};
+
+use crate::harness::{Runtime, eventually, join, options, sees, within};
+
+/// Runs a journal again to its end, which has to be a whole one.
+fn replayed(path: &Path, keys: &[Key]) -> Summary {
+    let journal = fs::read(path).unwrap();
+    let run = || {
+        let mut replay = Replay::new(&journal, keys.to_vec())?;
+        while replay.step()?.is_some() {}
+        Ok(replay.summary().clone())
+    };
+    let summary: Result<_, serf_sim::replay::Stop> = run();
+    let summary = summary.unwrap_or_else(|stop| panic!("{}: {stop}", path.display()));
+    assert_eq!(summary.bytes, journal.len());
+    summary
+}
+
+pub async fn a_recorded_cluster_with_a_killed_node_does_the_same_again<R: Runtime>() {
+    let place = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c"];
+    let path = |name: &str| place.path().join(name);
+    let mut nodes = Vec::new();
+    for name in names {
+        let options = options(name).record(path(name), JournalLimits::default());
+        nodes.push(R::bind(options).await.unwrap());
+    }
+    let [a, b, c] = &nodes[..] else {
+        panic!("three nodes");
+    };
+    join::<R>(b, a).await;
+    join::<R>(c, a).await;
+    for node in [a, b, c] {
+        for name in names {
+            sees::<R>(node, name, Status::Alive).await;
+        }
+    }
+    let tags = Tags::from([("role".to_owned(), "web".to_owned())]);
+    b.set_tags(tags).await.unwrap();
+    a.user_event("deploy", b"v1", false).await.unwrap();
+    // Without a word, as far as the others can see.
+    c.shutdown().await;
+    c.stopped().await;
+    sees::<R>(a, "c", Status::Failed).await;
+    sees::<R>(b, "c", Status::Failed).await;
+    within::<R, _>("leaving", b.leave()).await.unwrap();
+    b.stopped().await;
+    sees::<R>(a, "b", Status::Left).await;
+    a.shutdown().await;
+    a.stopped().await;
+
+    let [a, b, c] = names.map(|name| replayed(&path(name), &[]));
+    for summary in [&a, &b, &c] {
+        for kind in ["datagram", "tick", "stream data"] {
+            assert!(summary.inputs[kind] > 0, "{summary:?}");
+        }
+        assert!(summary.actions["datagram sent"] > 0, "{summary:?}");
+        assert!(summary.events["member-join"] >= 3, "{summary:?}");
+    }
+    assert!(a.events["member-failed"] >= 1);
+    assert!(b.events["member-failed"] >= 1);
+    assert_eq!(b.inputs["tags"], 1);
+    assert_eq!(b.inputs["leave"], 1);
+    assert_eq!(a.inputs["user event"], 1);
+    assert!(a.events["member-leave"] >= 1);
+}
+
+pub async fn a_journal_of_an_encrypted_node_has_no_keys_and_replays_with_them<R: Runtime>() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a");
+    let keys = [1, 2].map(|n| Key::new(&[n; 32]).unwrap());
+    let encrypted = |name| options(name).keyring(Keyring::new(keys[0].clone()));
+    let a = encrypted("a").record(&path, JournalLimits::default());
+    let a = R::bind(a).await.unwrap();
+    let b = R::bind(encrypted("b")).await.unwrap();
+    join::<R>(&a, &b).await;
+    sees::<R>(&b, "a", Status::Alive).await;
+    let [_, new] = &keys;
+    for operation in [
+        KeyOperation::Install(new.clone()),
+        KeyOperation::Use(new.clone()),
+    ] {
+        let report = within::<R, _>("keys", b.key_operation(operation)).await;
+        assert_eq!(report.unwrap().responses, 2);
+    }
+    let mut answers = a.query("load", b"", QueryParams::default()).await.unwrap();
+    while within::<R, _>("answers", answers.next()).await.is_some() {}
+    a.shutdown().await;
+    a.stopped().await;
+    b.shutdown().await;
+    b.stopped().await;
+
+    let journal = fs::read(&path).unwrap();
+    for key in &keys {
+        for secret in [key.as_bytes(), key.to_base64().as_bytes()] {
+            let part = &secret[..12];
+            assert!(!journal.windows(part.len()).any(|bytes| bytes == part));
+        }
+    }
+    let summary = replayed(&path, &keys);
+    assert_eq!(summary.events["KeyringChanged"], 2);
+}
+
+pub async fn a_journal_that_is_full_or_cannot_be_written_ends_and_the_node_goes_on<R: Runtime>() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a");
+    let limits = JournalLimits {
+        file_bytes: 20_000,
+        files: 2,
+    };
+    let b = R::bind(options("b").record("/dev/full", JournalLimits::default()));
+    let b = b.await.unwrap();
+    for _ in 0..3 {
+        let a = R::bind(options("a").record(&path, limits)).await.unwrap();
+        join::<R>(&a, &b).await;
+        for _ in 0..100 {
+            a.user_event("news", &[7; 300], false).await.unwrap();
+        }
+        let probes = a.stats().await.unwrap().counters.probes;
+        let goes_on = async || a.stats().await.unwrap().counters.probes > probes + 3;
+        eventually::<R>("the node should go on", goes_on).await;
+        sees::<R>(&b, "a", Status::Alive).await;
+        a.leave().await.unwrap();
+        a.stopped().await;
+        let journal = fs::read(&path).unwrap();
+        assert!(journal.len() <= 20_000);
+        let summary = replayed(&path, &[]);
+        let events = summary.inputs.get("user event").unwrap_or(&0);
+        assert!(*events < 100, "there is no room for them");
+        assert!(!summary.inputs.contains_key("leave"), "that came later");
+    }
+    // That of this run and of the one before; the first is gone.
+    let files = fs::read_dir(place.path()).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["a", "a.1"]);
+    replayed(&place.path().join("a.1"), &[]);
+    b.shutdown().await;
+    b.stopped().await;
+}
