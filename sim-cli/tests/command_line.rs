@@ -141,11 +141,15 @@ fn two_configurations_stand_side_by_side() {
 fn benchmarks_print_percentiles() {
     let place = directory();
     for what in ["convergence", "detection", "partition"] {
-        let args = ["bench", what, "--nodes", "5,8", "--seeds", "2"];
+        let args = [
+            "bench", what, "--nodes", "5,8", "--seeds", "2", "--plot", "p.html",
+        ];
         let output = serf_sim(place.path(), &args);
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{said}");
         assert!(said.contains("99 %") && !said.contains(" - "), "{said}");
+        let page = std::fs::read_to_string(place.path().join("p.html")).expect("it was written");
+        assert!(page.contains("8 nodes") && page.contains("class=\"line a\""));
     }
 }
 

@@ -40,16 +40,7 @@ impl Page<'_> {
             self.source(),
         ]
         .concat();
-        let title = escaped(self.name);
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>{title}, seed {} – serf-sim</title>\n<style>\n{STYLE}</style>\n</head>\n\
-             <body>\n<main>\n{body}</main>\n<div id=\"tip\" hidden></div>\n\
-             <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-            self.report.seed
-        )
+        shell(&format!("{}, seed {}", self.name, self.report.seed), &body)
     }
 
     /// Seconds on the clock of the scenario.
@@ -154,6 +145,29 @@ impl Page<'_> {
             escaped(&self.scenario.to_toml())
         )
     }
+}
+
+/// A whole page around what it shows.
+fn shell(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} – serf-sim</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n{body}</main>\n<div id=\"tip\" hidden></div>\n\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        escaped(title)
+    )
+}
+
+/// A page with a distribution of seconds for each of these: a title, and lines by name.
+pub(crate) fn distributions(title: &str, charts: &[(&str, Vec<(String, &[f64])>)]) -> String {
+    let charts: String = charts
+        .iter()
+        .map(|(title, lines)| panels::distributions(title, lines))
+        .collect();
+    let body = format!("<header><h1>{}</h1></header>\n{charts}", escaped(title));
+    shell(title, &body)
 }
 
 /// Text as it may stand in HTML.

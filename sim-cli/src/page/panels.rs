@@ -191,6 +191,28 @@ fn distribution(label: &str, class: &'static str, values: &[f64]) -> Line {
     }
 }
 
+/// One line for each name, in the colours that there are, over and over.
+pub(super) fn distributions(title: &str, lines: &[(String, &[f64])]) -> String {
+    let most = lines.iter().flat_map(|(_, values)| values.iter());
+    let most = most.fold(0.0, |most: f64, one| most.max(*one));
+    let drawn = lines
+        .iter()
+        .zip(["a", "b", "c", "faint solid"].into_iter().cycle());
+    Chart {
+        title,
+        note: "Share of samples that took no longer.".to_owned(),
+        x: seconds("simulated seconds", most),
+        y: share("share of samples, in per cent"),
+        lines: drawn
+            .filter(|((_, values), _)| !values.is_empty())
+            .map(|((name, values), class)| distribution(name, class, values))
+            .collect(),
+        shades: Vec::new(),
+        wide: true,
+    }
+    .html()
+}
+
 fn detection(page: &Page<'_>) -> String {
     let (first, last) = (&page.report.noticed_first, &page.report.noticed_last);
     let spread: Vec<f64> = std::iter::zip(first, last)
