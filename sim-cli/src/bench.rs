@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serf_sim::scenario::{Report, Scenario, quantile};
 
-use crate::page::distributions;
+use crate::page::{Samples, distributions};
 use crate::pool::{Limits, run_all};
 use crate::run::json;
 use crate::source::write;
@@ -179,7 +179,7 @@ fn print(args: &Args, rows: &[Row]) {
 
 /// A picture for each thing measured, with a line for each size.
 fn plot(rows: &[Row]) -> String {
-    let mut charts: Vec<(&str, Vec<(String, &[f64])>)> = Vec::new();
+    let mut charts: Vec<(&str, Samples<'_>)> = Vec::new();
     for row in rows {
         let line = (format!("{} nodes", row.nodes), row.seconds.as_slice());
         match charts.iter_mut().find(|(what, _)| *what == row.what) {

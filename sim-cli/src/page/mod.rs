@@ -160,8 +160,11 @@ fn shell(title: &str, body: &str) -> String {
     )
 }
 
+/// Samples by name.
+pub(crate) type Samples<'a> = Vec<(String, &'a [f64])>;
+
 /// A page with a distribution of seconds for each of these: a title, and lines by name.
-pub(crate) fn distributions(title: &str, charts: &[(&str, Vec<(String, &[f64])>)]) -> String {
+pub(crate) fn distributions(title: &str, charts: &[(&str, Samples<'_>)]) -> String {
     let charts: String = charts
         .iter()
         .map(|(title, lines)| panels::distributions(title, lines))
