@@ -88,8 +88,18 @@ impl Builder {
 
     /// One more thing that has to hold all the time, in the place of a check of the same name if
     /// there is one. All in [`check`](crate::check) do by default.
-    pub fn check(mut self, check: impl Check + 'static) -> Self {
-        self.checks.add(Box::new(check));
+    pub fn check(self, check: impl Check + 'static) -> Self {
+        self.boxed_check(Box::new(check))
+    }
+
+    pub(crate) fn boxed_check(mut self, check: Box<dyn Check>) -> Self {
+        self.checks.add(check);
+        self
+    }
+
+    /// One thing less that has to hold: the check of this name, if there is one.
+    pub fn without(mut self, check: &str) -> Self {
+        self.checks.remove(check);
         self
     }
 
