@@ -58,8 +58,9 @@ fn answers(agent: &Agent, messages: &[Json]) -> Vec<String> {
         {
             break;
         }
-        let text = Value::Map(map).to_string();
-        answers.push(text);
+        let [a, b, c, d] = agent.ip.octets();
+        let addr = format!("[{a}, {b}, {c}, {d}]");
+        answers.push(Value::Map(map).to_string().replace(&addr, "ADDR"));
     }
     answers
 }

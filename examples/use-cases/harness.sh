@@ -82,6 +82,7 @@ finish() {
     wait
     if [ $status -ne 0 ]; then
         for log in "$scratch"/log/*; do
+            [ -e "$log" ] || continue
             echo "--- ${log##*/}"
             tail -n 40 "$log"
         done >&2

@@ -1,10 +1,14 @@
 //! `serf-sim bench`: how long clusters of several sizes take for what everybody wants to know.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serf_sim::scenario::{Report, Scenario, quantile};
 
+use crate::page::{Samples, distributions};
 use crate::pool::{Limits, run_all};
 use crate::run::json;
+use crate::source::write;
 use crate::table::{columns, number};
 use crate::{BadInput, Verdict};
 
@@ -39,6 +43,9 @@ pub(crate) struct Args {
     /// Print the percentiles and all numbers as JSON
     #[arg(long)]
     json: bool,
+    /// Write a page with the distributions to this file
+    #[arg(long, value_name = "FILE.html")]
+    plot: Option<String>,
 }
 
 /// Numbers of one size, in simulated seconds.
@@ -46,6 +53,8 @@ pub(crate) struct Args {
 struct Row {
     nodes: usize,
     what: &'static str,
+    /// By share of the samples, such as `p50`.
+    percentiles: BTreeMap<String, f64>,
     seconds: Vec<f64>,
     failed: usize,
 }
@@ -101,6 +110,7 @@ pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
                     rows.push(Row {
                         nodes,
                         what,
+                        percentiles: BTreeMap::new(),
                         seconds: Vec::new(),
                         failed: 0,
                     });
@@ -120,8 +130,18 @@ pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
     }
     for row in &mut rows {
         row.seconds.sort_by(f64::total_cmp);
+        let shares = SHARES.into_iter();
+        row.percentiles = shares
+            .filter_map(|share| {
+                let name = format!("p{:.0}", share * 100.0);
+                Some((name, quantile(&row.seconds, share)?))
+            })
+            .collect();
     }
     print(args, &rows);
+    if let Some(path) = &args.plot {
+        write(path, &plot(&rows))?;
+    }
     Ok(Verdict::of(rows.iter().all(|row| row.failed == 0)))
 }
 
@@ -155,4 +175,17 @@ fn print(args: &Args, rows: &[Row]) {
         cells.push(line);
     }
     print!("{}", columns(&cells));
+}
+
+/// A picture for each thing measured, with a line for each size.
+fn plot(rows: &[Row]) -> String {
+    let mut charts: Vec<(&str, Samples<'_>)> = Vec::new();
+    for row in rows {
+        let line = (format!("{} nodes", row.nodes), row.seconds.as_slice());
+        match charts.iter_mut().find(|(what, _)| *what == row.what) {
+            Some((_, lines)) => lines.push(line),
+            None => charts.push((row.what, vec![line])),
+        }
+    }
+    distributions("serf-sim bench", &charts)
 }

@@ -12,6 +12,7 @@ mod interrupt;
 mod junit;
 mod list;
 mod merge;
+mod page;
 mod pool;
 mod replay;
 mod results;
@@ -19,6 +20,7 @@ mod run;
 mod shrink;
 mod source;
 mod table;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -3,10 +3,15 @@
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serf_sim::World;
+use serf_sim::check::Check;
+use serf_sim::chronicle::Chronicle;
 use serf_sim::scenario::{Report, Scenario};
 
-use crate::source::Source;
+use crate::page::Page;
+use crate::source::{Source, write};
 use crate::table::{columns, number};
+use crate::trace::TraceFile;
 use crate::{BadInput, Verdict, interrupt};
 
 /// Runs a scenario and says in numbers what happened
@@ -20,16 +25,45 @@ pub(crate) struct Args {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
+    /// Write one line for each change of state to this file
+    #[arg(long, value_name = "FILE")]
+    trace: Option<String>,
+    /// Write a page that shows what happened to this file
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
     let scenarios = args.source.load()?;
     let scenario = scenarios.of(args.seed.unwrap_or(0))?;
     let seed = args.seed.unwrap_or(scenario.seed);
+    let mut checks: Vec<Box<dyn Check>> = Vec::new();
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
+    if let Some(trace) = &trace {
+        checks.push(Box::new(trace.tracer()));
+    }
+    if let Some(path) = &args.report {
+        // Better now than after a long run.
+        write(path, "")?;
+        checks.push(Box::new(Chronicle::default()));
+    }
     interrupt::watch();
     let start = Instant::now();
-    let report = watched(&scenario, seed);
+    let (report, world) = watched(&scenario, seed, checks);
     let took = start.elapsed().as_secs_f64();
+    let again = repeat(&args.source, seed);
+    if let (Some(path), Some(chronicle)) = (&args.report, world.find_check::<Chronicle>()) {
+        let page = Page {
+            name: args.source.scenario.as_deref().unwrap_or("drawn"),
+            scenario: &scenario,
+            report: &report,
+            chronicle,
+            repeat: &again,
+        };
+        write(path, &page.html())?;
+    }
+    drop(world);
+    trace.map(TraceFile::finish).transpose()?;
     if args.json {
         println!("{}", json(&report));
     } else {
@@ -40,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
             "FAILED at {:.3} s: {}: {}",
             wrong.at, wrong.expected, wrong.found
         );
-        eprintln!("repeat it: {}", repeat(&args.source, seed));
+        eprintln!("repeat it: {again}");
     }
     Ok(Verdict::of(report.failure.is_none()))
 }
@@ -51,20 +85,20 @@ pub(crate) fn repeat(source: &Source, seed: u64) -> String {
 }
 
 /// Runs it with a bar that shows how far it is, on a terminal.
-fn watched(scenario: &Scenario, seed: u64) -> Report {
+fn watched(scenario: &Scenario, seed: u64, checks: Vec<Box<dyn Check>>) -> (Report, World) {
     let bar = ProgressBar::new(0);
     bar.set_style(
         ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}")
             .expect("the template is right"),
     );
     bar.set_message("simulating");
-    let report = scenario.run_watched(seed, &mut |progress| {
+    let ended = scenario.run_observed(seed, checks, &mut |progress| {
         bar.set_length(progress.total.as_millis() as u64);
         bar.set_position(progress.passed.as_millis() as u64);
         !interrupt::came()
     });
     bar.finish_and_clear();
-    report
+    ended
 }
 
 fn summarize(report: &Report, took: f64) {

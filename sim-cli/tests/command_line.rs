@@ -141,10 +141,81 @@ fn two_configurations_stand_side_by_side() {
 fn benchmarks_print_percentiles() {
     let place = directory();
     for what in ["convergence", "detection", "partition"] {
-        let args = ["bench", what, "--nodes", "5,8", "--seeds", "2"];
+        let args = [
+            "bench", what, "--nodes", "5,8", "--seeds", "2", "--plot", "p.html",
+        ];
         let output = serf_sim(place.path(), &args);
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{said}");
         assert!(said.contains("99 %") && !said.contains(" - "), "{said}");
+        let page = std::fs::read_to_string(place.path().join("p.html")).expect("it was written");
+        assert!(page.contains("8 nodes") && page.contains("class=\"line a\""));
     }
+}
+
+#[test]
+fn a_report_stands_alone_and_has_the_numbers_of_the_terminal() {
+    let place = directory();
+    let at = place.path();
+    write(
+        at,
+        "cut.toml",
+        &format!(
+            "{}\n[[fault]]\nat = \"20s\"\nfor = \"15s\"\npartition.side = [1]\n[[work]]\nevery = \"5s\"\nevent.payload = 8\n",
+            "lasts = \"60s\"\ncluster.nodes = 6\n[[fault]]\nat = \"1s\"\ncrash.nodes = [2, 3]"
+        ),
+    );
+    let output = serf_sim(at, &["run", "cut.toml", "--report", "out.html"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = std::fs::read_to_string(at.join("out.html")).expect("it was written");
+    let summary = text(&output.stdout);
+    let bytes = summary
+        .lines()
+        .find_map(|line| line.strip_prefix("bytes per node and second"))
+        .expect("the terminal says it");
+    assert!(page.contains(&format!("<dd>{}<", bytes.trim())), "{bytes}");
+    for title in [
+        "Agreement",
+        "How events spread",
+        "How crashes were noticed",
+        "Who is taken for",
+    ] {
+        assert!(page.contains(title), "no {title:?}");
+    }
+    assert!(page.contains("class=\"shade\"") && page.contains("class=\"rightly\""));
+    for outside in ["http:", "https:", " src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside:?} is not of this page");
+    }
+}
+
+#[test]
+fn a_trace_has_a_line_for_each_change_with_its_cause() {
+    let place = directory();
+    let at = place.path();
+    write(at, "good.toml", &scenario("30s"));
+    let output = serf_sim(at, &["run", "good.toml", "--trace", "out.txt"]);
+    assert_eq!(output.status.code(), Some(0));
+    let trace = std::fs::read_to_string(at.join("out.txt")).expect("it was written");
+    assert!(trace.contains("* Crash"), "{trace}");
+    let failed = trace.lines().find(|line| line.contains("  failed  "));
+    assert!(failed.is_some_and(|line| line.contains("node-2 ") || line.contains("node-3 ")));
+    let nowhere = serf_sim(at, &["run", "good.toml", "--trace", "no/such/place"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+}
+
+#[test]
+fn a_check_can_be_switched_off_by_its_name() {
+    let place = directory();
+    let at = place.path();
+    write(at, "good.toml", &scenario("30s"));
+    let off = "expect.unchecked=[\"traffic\"]";
+    let output = serf_sim(at, &["run", "good.toml", "--set", off]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!text(&output.stdout).contains("traffic stays within"));
+    let wrong = serf_sim(
+        at,
+        &["run", "good.toml", "--set", "expect.unchecked=[\"luck\"]"],
+    );
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("false-failures"));
 }

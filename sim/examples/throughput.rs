@@ -1,74 +1,106 @@
-//! How fast clusters run: node-seconds per second of real time, and memory per known member.
+//! How fast clusters at rest run: node-seconds per second of processor time, and memory per pair
+//! of a node and a member that it knows.
 //!
 //! A node-second is one simulated second of one node: about one probe with its answer, hence two
-//! datagrams and two to three wake-ups.
+//! datagrams and two wake-ups.
 //!
 //! ```text
-//! cargo run --release -p serf-sim --example throughput -- 100 1000
+//! cargo run --release -p serf-sim --example throughput -- 100 1000 10000
+//! cargo run --release -p serf-sim --example throughput -- --join 1000
 //! ```
+//! Nodes know each other from the start; with `--join` they join through one of them, so that they
+//! share no memory, and the time of that is told, too.
 #![expect(
     clippy::disallowed_methods,
     reason = "a measurement reads the real clock"
 )]
 
+mod load;
+
 use std::time::{Duration, Instant};
 
+use load::Load;
 use serf_sim::{Failure, World};
 
+/// How much processor time each measurement takes at least.
+const LONG: Duration = Duration::from_secs(4);
+
 fn main() -> Result<(), Failure> {
-    let mut sizes: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|arg| arg.parse().ok())
-        .collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let join = args.iter().any(|arg| arg == "--join");
+    let mut sizes: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     if sizes.is_empty() {
         sizes = vec![100, 1_000];
     }
-    println!("  nodes   joining: simulated      real   at rest: node-s/s   events/s   bytes/pair");
+    println!(
+        "{:<18} {:>7} {:>9} {:>10} {:>10} {:>10} {:>10}",
+        "load", "nodes", "ready", "node-s/s", "events/s", "bytes", "per pair"
+    );
     for nodes in sizes {
-        measure(nodes)?;
+        for load in Load::ALL {
+            measure(nodes, load, join)?;
+        }
     }
     Ok(())
 }
 
-fn measure(nodes: usize) -> Result<(), Failure> {
-    let memory_before = resident_bytes();
-    let start = Instant::now();
-    let mut world = World::builder(1).nodes(nodes).build();
-    world.join_all_through(0);
-    let joining = world.run_until_converged(Duration::from_secs(600))?;
-    let joining_took = start.elapsed();
-    // What is still being told about the joins is not rest.
-    world.run_until(
-        Duration::from_secs(600),
-        "nobody has anything to tell",
-        |world| {
-            world.running().all(|node| {
-                world
-                    .node(node)
-                    .is_some_and(|it| it.queued_broadcasts() == 0 && it.queued_messages() == [0; 3])
-            })
-        },
-    )?;
-    let memory = resident_bytes().saturating_sub(memory_before);
+fn measure(nodes: usize, load: Load, join: bool) -> Result<(), Failure> {
+    let (memory, start) = (resident_bytes(), spent());
+    let mut world = if join {
+        joined_one_by_one(nodes, load)?
+    } else {
+        load.world(1).nodes(nodes).joined().build()
+    };
+    let ready = spent() - start;
+    // Each has probed somebody and met whom it has to.
+    world.run_for(Duration::from_secs(5))?;
 
-    let (mut simulated, events_before, start) = (0, world.occurrences(), Instant::now());
-    while start.elapsed() < Duration::from_secs(5) {
+    let (mut simulated, events, start) = (0, world.occurrences(), spent());
+    while spent() - start < LONG {
         world.run_for(Duration::from_secs(1))?;
         simulated += nodes;
     }
-    let took = start.elapsed().as_secs_f64();
+    let took = (spent() - start).as_secs_f64();
+    let memory = resident_bytes().saturating_sub(memory);
     println!(
-        "{nodes:>7} {:>17.1} s {:>7.1} s {:>19.0} {:>10.0} {:>12.0}",
-        joining.as_secs_f64(),
-        joining_took.as_secs_f64(),
+        "{:<18} {nodes:>7} {:>7.2} s {:>10.0} {:>10.0} {:>8.1} M {:>10.1}",
+        load.name(),
+        ready.as_secs_f64(),
         simulated as f64 / took,
-        (world.occurrences() - events_before) as f64 / took,
+        (world.occurrences() - events) as f64 / took,
+        memory as f64 / 1e6,
         memory as f64 / (nodes * nodes) as f64,
     );
     Ok(())
 }
 
-/// The memory that this process occupies; zero where the system does not tell.
+/// A cluster in which all have joined, and nobody has anything to tell any more.
+fn joined_one_by_one(nodes: usize, load: Load) -> Result<World, Failure> {
+    let mut world = load.world(1).nodes(nodes).build();
+    world.join_all_through(0);
+    world.run_until_converged(Duration::from_secs(600))?;
+    world.run_until(
+        Duration::from_secs(600),
+        "nobody has anything to tell",
+        |world| {
+            let mut running = world.running().filter_map(|node| world.node(node));
+            running.all(|it| it.queued_broadcasts() == 0 && it.queued_messages() == [0; 3])
+        },
+    )?;
+    Ok(world)
+}
+
+/// The processor time that this program has taken, which does not depend on what else the machine
+/// does; the real time where the system does not tell.
+fn spent() -> Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(Instant::now);
+    let spent = std::fs::read_to_string("/proc/self/schedstat").ok();
+    let nanos = spent.and_then(|line| line.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| start.elapsed(), Duration::from_nanos)
+}
+
+/// The memory that this program occupies; zero where the system does not tell.
 fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()

@@ -31,6 +31,7 @@
 
 mod builder;
 pub mod check;
+pub mod chronicle;
 mod clock;
 mod clusters;
 mod deliver;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serf_core::Params;
 
 use crate::faults::Faults;
-use crate::link::Link;
+use crate::link::{Link, Ratio};
 use crate::medium::{Bursts, Old, Regions, Replays, Uplink, Uplinks};
 use crate::rng::Draws;
 
@@ -178,6 +178,11 @@ impl Network {
                 .all(|link| link.is_fair(far, params))
     }
 
+    /// The share of packets that links lose, but for those that were set by themselves.
+    pub(crate) fn default_loss(&self) -> Ratio {
+        self.default.loss
+    }
+
     pub(crate) fn set_default(&mut self, link: Link) {
         self.default = link;
     }
@@ -276,7 +281,7 @@ impl Network {
         nth: u32,
     ) -> Option<(u64, Old)> {
         let link = link(&self.links, &self.default, from, to);
-        if link.replay == crate::link::Ratio::NEVER {
+        if link.replay == Ratio::NEVER {
             return None;
         }
         let mut draws = Draws::other(self.seed, from as u32, to as u32, now, nth);

@@ -9,7 +9,7 @@ use serf_core::{
     QueryKey, QueryParams, RespondError, Status, Tags,
 };
 
-use crate::check::What;
+use crate::check::{Deed, NetworkDeed, What};
 use crate::event::{Occurrence, Op};
 use crate::host::State;
 use crate::link::Link;
@@ -20,12 +20,25 @@ use crate::stream::Segment;
 use crate::trace::Entry;
 use crate::world::{World, new_home};
 
-/// The commands that disturb nobody.
-const SET_TAGS: u64 = 8;
-const QUERY: u64 = 12;
-const RESPOND: u64 = 13;
-/// Keys are no fault, but nodes that have none in common do not hear each other.
-const KEYS: u64 = 14;
+/// The number by which the trace knows it.
+fn number(deed: Deed) -> u64 {
+    match deed {
+        Deed::Start => 1,
+        Deed::Crash => 2,
+        Deed::Pause => 3,
+        Deed::Resume => 4,
+        Deed::Join => 5,
+        Deed::Leave => 6,
+        Deed::ForceLeave => 7,
+        Deed::SetTags => 8,
+        Deed::SetCpu => 9,
+        Deed::SetClockRate => 10,
+        Deed::UserEvent => 11,
+        Deed::Query => 12,
+        Deed::Respond => 13,
+        Deed::Keys => 14,
+    }
+}
 
 impl World {
     // Nodes.
@@ -43,6 +56,11 @@ impl World {
     /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
     /// It knows nobody until it joins. A node that runs is not touched.
     pub fn start(&mut self, node: usize) {
+        self.start_like(node, None);
+    }
+
+    /// The same, with all that another node knows if there is one, which holds it as alive.
+    pub(crate) fn start_like(&mut self, node: usize, known: Option<&Node>) {
         let last_word = self.highest_incarnation(node);
         let host = &mut self.hosts[node];
         if !matches!(host.state, State::Down | State::Left) {
@@ -59,6 +77,7 @@ impl World {
         host.seeds.clear();
         let identity = host.identity.clone();
         let params = host.params.clone();
+        let now = host.clock.local(self.now);
         let make = match &mut host.journal {
             Some(journal) => {
                 journal.clear();
@@ -66,14 +85,17 @@ impl World {
             }
             None => Node::new,
         };
-        let mut node_itself = make(identity, params.clone(), seed, host.clock.local(self.now))
-            .expect("the identities of a world are in order")
-            .with_pool(self.profiles.clone());
+        let twin = known.and_then(|known| known.twin(&identity.name, seed, now));
+        let mut node_itself = twin.unwrap_or_else(|| {
+            make(identity, params.clone(), seed, now)
+                .expect("the identities of a world are in order")
+                .with_pool(self.profiles.clone())
+        });
         if let Some(keys) = &host.keyring {
             node_itself = node_itself.with_keyring(keys.clone());
         }
         host.node = Some(node_itself);
-        self.note_op(node, 1);
+        self.note_op(node, Deed::Start);
         self.observe(node, What::Started { params: &params });
         self.drain(node, false);
     }
@@ -94,7 +116,7 @@ impl World {
     /// Datagrams that it sent before still arrive.
     pub fn crash(&mut self, node: usize) {
         if matches!(self.state(node), State::Running | State::Paused) {
-            self.note_op(node, 2);
+            self.note_op(node, Deed::Crash);
             self.network.faults.crashes += 1;
             self.remember(node);
             self.end(node, State::Down);
@@ -177,7 +199,7 @@ impl World {
     /// Lets a node's clock run at another rate from now on: `ppm` parts per million faster, or
     /// slower if negative; from -900,000 to 1,000,000.
     pub fn set_clock_rate(&mut self, node: usize, ppm: i32) {
-        self.note_op(node, 10);
+        self.note_op(node, Deed::SetClockRate);
         self.network.faults.clock_drifts += u64::from(ppm != 0);
         let now = self.now;
         self.hosts[node].clock.set_rate(now, ppm);
@@ -195,7 +217,7 @@ impl World {
     /// for it, as far as a socket buffer holds.
     pub fn pause(&mut self, node: usize) {
         if self.state(node) == State::Running {
-            self.note_op(node, 3);
+            self.note_op(node, Deed::Pause);
             self.network.faults.pauses += 1;
             self.hosts[node].state = State::Paused;
         }
@@ -207,7 +229,7 @@ impl World {
         if self.state(node) != State::Paused {
             return;
         }
-        self.note_op(node, 4);
+        self.note_op(node, Deed::Resume);
         self.hosts[node].state = State::Running;
         self.work_off_backlog(node);
     }
@@ -220,7 +242,7 @@ impl World {
     /// Those of [`Node::join`], and [`CommandError::NotRunning`] if the node does not run.
     pub fn join(&mut self, node: usize, seeds: &[usize]) -> Result<CommandId, CommandError> {
         let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| self.address_of(*seed)).collect();
-        self.command(node, 5, |it, now| it.join(&addresses, now))
+        self.command(node, Deed::Join, |it, now| it.join(&addresses, now))
     }
 
     /// Tells a node to leave; once it has, it ends.
@@ -230,7 +252,7 @@ impl World {
     pub fn leave(&mut self, node: usize) -> Result<CommandId, CommandError> {
         // Set before the command is drained: a node that knows nobody ends at once.
         let before = std::mem::replace(&mut self.hosts[node].leaving, true);
-        let accepted = self.command(node, 6, Node::leave);
+        let accepted = self.command(node, Deed::Leave, Node::leave);
         if accepted.is_err() {
             self.hosts[node].leaving = before;
         }
@@ -247,7 +269,9 @@ impl World {
         member: &str,
         prune: bool,
     ) -> Result<CommandId, CommandError> {
-        self.command(node, 7, |it, now| it.force_leave(member, prune, now))
+        self.command(node, Deed::ForceLeave, |it, now| {
+            it.force_leave(member, prune, now)
+        })
     }
 
     /// Replaces the tags of a node, until it is restarted.
@@ -255,7 +279,7 @@ impl World {
     /// # Errors
     /// Those of [`Node::set_tags`], and [`CommandError::NotRunning`] if the node does not run.
     pub fn set_tags(&mut self, node: usize, tags: &Tags) -> Result<CommandId, CommandError> {
-        self.command(node, SET_TAGS, |it, now| it.set_tags(tags, now))
+        self.command(node, Deed::SetTags, |it, now| it.set_tags(tags, now))
     }
 
     /// Has a node send a user event. Answers its time.
@@ -277,7 +301,8 @@ impl World {
             payload,
         };
         self.observe(node, sent);
-        self.trace.add(Entry::Op, self.now.as_nanos(), node, 11);
+        let number = number(Deed::UserEvent);
+        self.trace.add(Entry::Op, self.now.as_nanos(), node, number);
         self.drain(node, false);
         Ok(ltime)
     }
@@ -289,7 +314,7 @@ impl World {
         self.hosts[node].keyring = Some(keys.clone());
         if let Some(running) = self.hosts[node].running() {
             running.set_keyring(keys, now);
-            self.note_op(node, KEYS);
+            self.note_op(node, Deed::Keys);
             self.drain(node, false);
         }
     }
@@ -304,7 +329,7 @@ impl World {
         node: usize,
         operation: &KeyOperation,
     ) -> Result<CommandId, CommandError> {
-        self.command(node, KEYS, |it, now| it.key_operation(operation, now))
+        self.command(node, Deed::Keys, |it, now| it.key_operation(operation, now))
     }
 
     /// Lets every node answer each query with its own name from now on.
@@ -323,7 +348,9 @@ impl World {
         payload: &[u8],
         params: &QueryParams,
     ) -> Result<QueryKey, CommandError> {
-        self.command(node, QUERY, |it, now| it.query(name, payload, params, now))
+        self.command(node, Deed::Query, |it, now| {
+            it.query(name, payload, params, now)
+        })
     }
 
     /// Has a node answer a query.
@@ -337,7 +364,7 @@ impl World {
         payload: &[u8],
     ) -> Result<(), RespondError> {
         let mut result = Err(RespondError::PastDeadline);
-        let _ = self.command(node, RESPOND, |it, now| {
+        let _ = self.command(node, Deed::Respond, |it, now| {
             result = it.respond(query, payload, now);
             Ok(())
         });
@@ -348,33 +375,34 @@ impl World {
 
     /// Limits what a node can send; `None` removes the limit.
     pub fn set_uplink(&mut self, node: usize, uplink: Option<Uplink>) {
-        self.network_disturbed = self.now;
         self.network.set_uplink(node, uplink);
+        self.note_network(NetworkDeed::SetUplink);
     }
 
     /// Spreads the nodes over regions; `None` puts them in one place again.
     pub fn set_regions(&mut self, regions: Option<Regions>) {
-        self.network_disturbed = self.now;
         self.network.set_regions(regions);
+        self.note_network(NetworkDeed::SetRegions);
     }
 
     /// Replaces all links except those set by [`World::set_link`].
     pub fn set_links(&mut self, link: Link) {
-        self.network_disturbed = self.now;
         self.network.set_default(link);
+        self.note_network(NetworkDeed::SetLinks);
     }
 
     /// Replaces the link from one node to another, in this direction.
     pub fn set_link(&mut self, from: usize, to: usize, link: Link) {
-        self.network_disturbed = self.now;
         self.network.set_link(from, to, link);
+        self.note_network(NetworkDeed::SetLink);
     }
 
     /// Breaks the network until the cut is healed. Cuts add up.
     pub fn cut(&mut self, cut: Cut) -> CutId {
         self.views_changed = true;
-        self.network_disturbed = self.now;
-        self.network.cut(cut)
+        let id = self.network.cut(cut);
+        self.note_network(NetworkDeed::Cut);
+        id
     }
 
     /// Breaks the network for some time.
@@ -387,15 +415,15 @@ impl World {
     /// Mends what one cut broke. A cut that was healed before stays healed.
     pub fn heal(&mut self, cut: CutId) {
         self.views_changed = true;
-        self.network_disturbed = self.now;
         self.network.heal(cut);
+        self.note_network(NetworkDeed::Heal);
     }
 
     /// Mends everything.
     pub fn heal_all(&mut self) {
         self.views_changed = true;
-        self.network_disturbed = self.now;
         self.network.heal_all();
+        self.note_network(NetworkDeed::Heal);
     }
 
     // Later.
@@ -452,23 +480,31 @@ impl World {
     fn command<T>(
         &mut self,
         node: usize,
-        number: u64,
+        deed: Deed,
         run: impl FnOnce(&mut Node, Instant) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let now = self.local(node);
         let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
         let id = run(running, now)?;
-        self.note_op(node, number);
+        self.note_op(node, deed);
         self.drain(node, false);
         Ok(id)
     }
 
-    pub(crate) fn note_op(&mut self, node: usize, number: u64) {
+    pub(crate) fn note_op(&mut self, node: usize, deed: Deed) {
         self.views_changed = true;
-        if ![SET_TAGS, QUERY, RESPOND].contains(&number) {
+        // Keys are no fault, but nodes that have none in common do not hear each other.
+        if !matches!(deed, Deed::SetTags | Deed::Query | Deed::Respond) {
             self.hosts[node].disturbed = self.now;
         }
-        self.trace.add(Entry::Op, self.now.as_nanos(), node, number);
+        self.trace
+            .add(Entry::Op, self.now.as_nanos(), node, number(deed));
+        self.observe(node, What::Done(deed));
+    }
+
+    fn note_network(&mut self, deed: NetworkDeed) {
+        self.network_disturbed = self.now;
+        self.observe(self.len(), What::Network(deed));
     }
 
     /// Takes the machine's side of the end of a process: its sockets close.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::check::Deed;
 use crate::event::Occurrence;
 use crate::host::{Host, State};
 use crate::link::nanos;
@@ -23,7 +24,7 @@ impl World {
     /// others wait, as far as a socket buffer holds. Deadlines are looked at when no input waits,
     /// or after 128 of them. `None` makes it fast again.
     pub fn set_cpu(&mut self, node: usize, per_input: Option<Duration>) {
-        self.note_op(node, 9);
+        self.note_op(node, Deed::SetCpu);
         self.hosts[node].cpu = per_input.map(nanos);
         if per_input.is_none() && self.state(node) == State::Running {
             self.work_off_backlog(node);

@@ -24,6 +24,8 @@ pub(crate) enum Domain {
     Scenario = 6,
     /// What a world that nobody described looks like.
     Swarm = 7,
+    /// The node whose knowledge all of a cluster share that is there from the start.
+    Setup = 8,
 }
 
 /// 32 bytes that belong to one consumer alone.

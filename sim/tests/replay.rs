@@ -1,9 +1,11 @@
 //! The journal of a simulated node, run again.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serf_core::journal::{DamageKind, Entry, KeyMark, Reader, Start};
+use serf_core::journal::{DamageKind, Entry, KeyMark, Reader};
 use serf_core::keyring::{Key, Keyring};
 use serf_core::{Config, KeyOperation, Params, QueryParams, Wires};
 use serf_sim::World;
@@ -186,9 +188,10 @@ fn an_input_that_was_changed_shows_as_the_first_action_that_differs() {
     let world = eventful(6, Wires::Auto, None);
     let journal = world.journal(1).unwrap();
     // Another seed, in a record that is otherwise in order.
-    let Ok(Some(Entry::Start(Start { seed, .. }))) = Reader::new(journal).next() else {
+    let Ok(Some(Entry::Start(start))) = Reader::new(journal).next() else {
         panic!("it begins with the start");
     };
+    let seed = start.seed;
     let at = journal.windows(32).position(|bytes| bytes == seed).unwrap();
     let mut changed = journal.to_vec();
     changed[at] ^= 1;

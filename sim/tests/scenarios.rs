@@ -29,3 +29,17 @@ fn a_drawn_world_does_the_same_every_time() {
         assert_eq!(run(), run());
     }
 }
+
+/// Worlds in which exploring found something wrong, made small; the numbers are the seeds.
+#[test]
+fn worlds_of_old_bugs_hold() {
+    let worlds = [
+        include_str!("regressions/373-damaged-event.toml"),
+        include_str!("regressions/4734-moved.toml"),
+    ];
+    for text in worlds {
+        let scenario = Scenario::parse(text).expect("a scenario");
+        let report = scenario.run(scenario.seed);
+        assert!(report.held(), "{report}");
+    }
+}

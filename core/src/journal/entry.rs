@@ -1,6 +1,7 @@
 //! What a journal consists of.
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -28,7 +29,7 @@ use super::Checkpoint;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Entry<'a> {
     /// How the node was made; the first entry, and no other.
-    Start(Start),
+    Start(Box<Start>),
     /// The node as it was when the journal before this one was full; the first entry, and no other.
     Checkpoint(#[serde(borrow)] Checkpoint<'a>),
     /// Something went in, so many nanoseconds after what went in before. The first is measured

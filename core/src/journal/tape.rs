@@ -48,7 +48,7 @@ impl Tape {
             overrun: false,
             nonces: Rng::new(start.seed, Purpose::Journal),
         };
-        recording.append(&Entry::Start(start));
+        recording.append(&Entry::Start(Box::new(start)));
         Self(Some(Box::new(recording)))
     }
 

@@ -1,4 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -40,9 +43,10 @@ fn read(journal: &[u8]) -> (Vec<(u64, Input<'_>)>, Option<Damage>) {
             Ok(None) => return (inputs, None),
             Err(damage) => return (inputs, Some(damage)),
             Ok(Some(Entry::Start(found))) => {
-                assert_eq!(found, start());
+                assert_eq!(*found, start());
                 at = found.at;
             }
+            Ok(Some(Entry::Checkpoint(found))) => panic!("unexpected {found:?}"),
             Ok(Some(Entry::Input(after, input))) => {
                 at = at.wrapping_add(after.cast_unsigned());
                 inputs.push((at, input));
@@ -212,7 +216,7 @@ fn a_node_writes_down_what_it_takes_in_before_it_does_and_a_clone_writes_nothing
     assert!(!copy.take_journal(&mut journal));
 
     let mut reader = Reader::new(&journal);
-    assert_eq!(reader.next(), Ok(Some(Entry::Start(start()))));
+    assert_eq!(reader.next(), Ok(Some(Entry::Start(Box::new(start())))));
     let bytes = &b"nonsense"[..];
     let datagram = Input::Datagram { from, bytes };
     assert_eq!(reader.next(), Ok(Some(Entry::Input(0, datagram))));

@@ -66,6 +66,10 @@ impl Envelope {
         self.ring = Some(Ring { keys, sealer });
     }
 
+    pub(super) fn label(&self) -> &Label {
+        &self.label
+    }
+
     pub(super) fn keys(&self) -> Option<&Keyring> {
         self.ring.as_ref().map(|ring| &ring.keys)
     }

@@ -183,7 +183,12 @@ impl Node {
         self.counters.name_conflicts += 1;
         if let Some(record) = self.table.get(slot) {
             let holder = record.to_member(self.params.wires);
+            let live = record.state() == State::Alive;
             self.event(Event::NameConflict { holder, claimant });
+            // If it has moved, the sooner its old self is found dead, the better.
+            if live && slot != self.me {
+                self.contested = Some(slot);
+            }
         }
         if slot == self.me {
             self.begin_vote(claimant);

@@ -11,6 +11,7 @@
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
 //! - [`restore`]: going on after a restart.
+//! - [`twin`]: nodes that know each other without having joined.
 //! - [`wires`]: which wire is spoken to whom.
 //! - [`output`]: turning decisions into actions and bytes; [`fill`]: what else goes into a packet.
 
@@ -34,6 +35,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod twin;
 mod user_event;
 mod wires;
 
@@ -127,6 +129,10 @@ pub struct Node {
     coordinates: Option<Box<CoordinateClient>>,
     probe: Option<Probe>,
     probe_order: Order,
+    /// A member whose name is claimed at another address: it is probed next, as it may be gone.
+    contested: Option<Slot>,
+    /// Whether the last probe was for that reason.
+    probed_contested: bool,
     /// Probes made for others, by our own sequence number.
     helper_probes: BTreeMap<u32, HelperProbe>,
     next_seq: u32,
@@ -263,6 +269,8 @@ impl Node {
                 .then(|| Box::new(CoordinateClient::new(params.max_coordinates))),
             probe: None,
             probe_order: Order::finished(),
+            contested: None,
+            probed_contested: false,
             helper_probes: BTreeMap::new(),
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,
@@ -399,7 +407,7 @@ impl Node {
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
-            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::reply(from, wire))),
+            Message::Dead(accusation) => self.on_dead(accusation, Some(Dest::stranger(from, wire))),
             Message::Serf(message) => self.handle_serf_message(wire, message),
         }
     }

@@ -138,11 +138,14 @@ impl Node {
                 let alive = (record.state() == State::Alive).then_some(alive);
                 alive.and_then(|alive| self.packet(to, buf, &[Some(alive)]))
             }
-            Output::Gossip { to, counts } => self.filled_packet(to, buf, &[], counts),
+            Output::Gossip { to, counts } => {
+                let fill = if counts { Fill::Told } else { Fill::Untold };
+                self.filled_packet(to, buf, &[], fill)
+            }
             Output::Response { to, response } => {
                 let response = response.message(source_name);
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
-                self.packet(to, buf, &[Some(message)])
+                self.lone_packet(to, buf, message)
             }
             Output::Relay {
                 via,
@@ -165,12 +168,12 @@ impl Node {
                     message: &encoded,
                 };
                 let message = Message::Serf(SerfMessage::Relay(relay));
-                self.packet(via, buf, &[Some(message)])
+                self.lone_packet(via, buf, message)
             }
             Output::Forward { to, wire, message } => {
                 let response = relayed(wire, &message)?;
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
-                self.packet(to, buf, &[Some(message)])
+                self.lone_packet(to, buf, message)
             }
             Output::Answer { query, answer } => Some(Action::Answer { query, answer }),
             Output::QueryEnded { query, summary } => Some(Action::QueryEnded { query, summary }),
@@ -312,31 +315,38 @@ impl Node {
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
     ) -> Option<Action> {
-        self.filled_packet(to, buf, messages, true)
+        self.filled_packet(to, buf, messages, Fill::Told)
     }
 
-    /// The same, where rumours may not count as told. Without any message it is a packet of gossip,
-    /// and not sent if there is nothing to tell.
+    /// A packet of one message and nothing else: an answer, which goes to the one who knows the
+    /// query already. Filled up, it would use up the times that others are to be told of that.
+    fn lone_packet(&mut self, to: Dest, buf: &mut Vec<u8>, message: Message<'_>) -> Option<Action> {
+        self.filled_packet(to, buf, &[Some(message)], Fill::Not)
+    }
+
+    /// A packet of messages and what it is filled up with. Without any message it is a packet of
+    /// gossip, and not sent if there is nothing to tell.
     fn filled_packet(
         &mut self,
         to: Dest,
         buf: &mut Vec<u8>,
         messages: &[Option<Message<'_>>],
-        counts: bool,
+        fill: Fill,
     ) -> Option<Action> {
         let begin = buf.len();
         self.envelope.open_packet(buf);
         let start = buf.len();
         let room = self.packet_room();
+        let fill = if to.news { fill } else { Fill::Not };
         let len = match to.wire {
             Wire::Native => {
                 let mut writer = native::PacketWriter::new(buf, room);
-                self.fill_packet(&mut writer, messages, counts);
+                self.fill_packet(&mut writer, messages, fill);
                 writer.finish()
             }
             Wire::Memberlist => {
                 let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
-                self.fill_packet(&mut writer, messages, counts);
+                self.fill_packet(&mut writer, messages, fill);
                 let compress = self.params.compress_packets;
                 writer.finish(compress.then_some(&mut self.compressor))
             }
@@ -363,15 +373,30 @@ impl Node {
         &mut self,
         writer: &mut impl Writer,
         messages: &[Option<Message<'_>>],
-        counts: bool,
+        fill: Fill,
     ) {
         for message in messages.iter().flatten() {
             // Does not fit only when the budget is at its smallest and two names at their
             // longest; then the receiver has to do without it.
             let _ = writer.push(message);
         }
-        self.fill(writer, counts);
+        match fill {
+            Fill::Told => self.fill(writer, true),
+            Fill::Untold => self.fill(writer, false),
+            Fill::Not => {}
+        }
     }
+}
+
+/// What a packet is filled up with.
+#[derive(Debug, Clone, Copy)]
+enum Fill {
+    /// What there is to tell, which counts as told then.
+    Told,
+    /// The same, to be told as often afterwards.
+    Untold,
+    /// Nothing.
+    Not,
 }
 
 const fn sync_state(state: State) -> SyncState {

@@ -104,7 +104,7 @@ impl Node {
         });
     }
 
-    /// The next live member of the round; a new round begins when all have had their turn.
+    /// A member whose name somebody else claims, or the next live one of the round; a new round begins when all have had their turn.
     fn next_to_probe(&mut self) -> Option<Slot> {
         let eligible = |node: &Self, slot: Slot| {
             slot != node.me
@@ -113,6 +113,13 @@ impl Node {
                     .get(slot)
                     .is_some_and(|record| record.state().is_live())
         };
+        // Every other probe at most, so that no storm of claims stops the round.
+        let contested = self.contested.take_if(|_| !self.probed_contested);
+        let contested = contested.filter(|&slot| eligible(self, slot));
+        self.probed_contested = contested.is_some();
+        if contested.is_some() {
+            return contested;
+        }
         let mut order = self.probe_order;
         let mut found = order.find(|&slot| eligible(self, slot));
         if found.is_none() {
@@ -240,7 +247,7 @@ impl Node {
         let told = self.thought_gone(ping.source_name);
         self.push(Output::Ack {
             seq: ping.seq,
-            to: Dest::reply(to, wire),
+            to: self.answer_to(ping.source_name, to, wire),
             told,
             forwarded: false,
         });
@@ -277,7 +284,7 @@ impl Node {
         let deadline = self.now + self.params.probe_timeout;
         let seq = self.take_seq();
         let helper = HelperProbe {
-            requester: Dest::reply(requester, wire),
+            requester: self.answer_to(ping.source_name, requester, wire),
             seq: ping.seq,
             nack: ping.nack,
             deadline,

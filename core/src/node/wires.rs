@@ -28,15 +28,20 @@ pub(super) struct Dest {
     pub(super) wire: Wire,
     /// Whether there may be a checksum on the memberlist wire; the native one always has one.
     pub(super) checksum: bool,
+    /// Whether news may go with what is sent. Not on the memberlist wire to somebody of whom
+    /// nothing is known, who may not understand a checksum: a bit that flips on the way would
+    /// change an event or a member for the whole cluster.
+    pub(super) news: bool,
 }
 
 impl Dest {
-    /// For an answer: the wire on which it was asked.
-    pub(super) const fn reply(addr: SocketAddr, wire: Wire) -> Self {
+    /// For somebody of whom nothing is known but the wire on which it asked.
+    pub(super) const fn stranger(addr: SocketAddr, wire: Wire) -> Self {
         Self {
             addr,
             wire,
             checksum: false,
+            news: matches!(wire, Wire::Native),
         }
     }
 }
@@ -98,17 +103,36 @@ impl Node {
             addr: profile.addr,
             wire: self.wire_to(profile),
             checksum: profile.versions.protocol_max >= CHECKSUM_SINCE,
+            news: true,
+        }
+    }
+
+    /// How to answer somebody who asked on this wire and says that this is its name.
+    pub(super) fn answer_to(&self, name: RawName<'_>, addr: SocketAddr, wire: Wire) -> Dest {
+        match wire {
+            Wire::Native => Dest::stranger(addr, wire),
+            Wire::Memberlist => match self.known_at(name, addr) {
+                Some(record) => Dest {
+                    wire,
+                    ..self.dest(&record.profile)
+                },
+                None => Dest::stranger(addr, wire),
+            },
         }
     }
 
     /// How to reach somebody who may be a known member. Whoever is not is spoken to as everybody
     /// understands it.
     pub(super) fn dest_named(&self, name: RawName<'_>, addr: SocketAddr) -> Dest {
-        let known = self.table.find(name).and_then(|slot| self.table.get(slot));
-        match known.filter(|record| record.profile.addr == addr) {
+        match self.known_at(name, addr) {
             Some(record) => self.dest(&record.profile),
-            None => Dest::reply(addr, self.params.wires.best(false)),
+            None => Dest::stranger(addr, self.params.wires.best(false)),
         }
+    }
+
+    fn known_at(&self, name: RawName<'_>, addr: SocketAddr) -> Option<&Record> {
+        let known = self.table.get(self.table.find(name)?)?;
+        (known.profile.addr == addr).then_some(known)
     }
 
     /// The wire in which to dial a member. One of which nothing but the address is left from an

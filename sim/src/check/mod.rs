@@ -87,6 +87,44 @@ pub enum What<'a> {
         /// Whether it was told the time just before; otherwise a deadline may be due already.
         ticked: bool,
     },
+    /// Something was done to the node from outside.
+    Done(Deed),
+    /// Something was done to the network; the index of the node is one that no node has.
+    Network(NetworkDeed),
+}
+
+/// What was done to a node from outside, by an operator or by fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the method of `World` of that name")]
+pub enum Deed {
+    Start,
+    Crash,
+    Pause,
+    Resume,
+    Join,
+    Leave,
+    ForceLeave,
+    SetTags,
+    SetCpu,
+    SetClockRate,
+    UserEvent,
+    Query,
+    Respond,
+    Keys,
+}
+
+/// What was done to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the method of `World` of that name")]
+pub enum NetworkDeed {
+    Cut,
+    Heal,
+    SetLinks,
+    SetLink,
+    SetUplink,
+    SetRegions,
 }
 
 impl What<'_> {
@@ -97,6 +135,7 @@ impl What<'_> {
             Self::Sent { .. } => Wants::SENT,
             Self::Datagram { .. } => Wants::DATAGRAMS,
             Self::Waits { .. } => Wants::WAITS,
+            Self::Done(_) | Self::Network(_) => Wants::DEEDS,
         }
     }
 }
@@ -118,8 +157,10 @@ impl Wants {
     pub const WAITS: Self = Self(8);
     /// [`What::Sent`].
     pub const SENT: Self = Self(16);
+    /// [`What::Done`] and [`What::Network`].
+    pub const DEEDS: Self = Self(32);
     /// Everything.
-    pub const ALL: Self = Self(31);
+    pub const ALL: Self = Self(63);
 
     fn includes(self, kind: Self) -> bool {
         self.0 & kind.0 != 0
@@ -197,6 +238,14 @@ impl Checks {
         self.all.retain(|other| other.name() != check.name());
         self.all.push(check);
         self.wanted = self.all.iter().fold(0, |all, one| all | one.wants().0);
+    }
+
+    /// Removes a check. Answers whether there was one of that name.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let before = self.all.len();
+        self.all.retain(|check| check.name() != name);
+        self.wanted = self.all.iter().fold(0, |all, one| all | one.wants().0);
+        self.all.len() < before
     }
 
     pub(crate) fn want(&self, what: &What<'_>) -> bool {

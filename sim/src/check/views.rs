@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serf_core::{Member, Status};
+use serf_core::{Member, Node, Status};
 
 use crate::host::State;
 use crate::network::Traffic;
@@ -143,6 +143,20 @@ impl Truth {
                         .node(node)
                         .is_some_and(|it| it.alive_count() == self.running[self.parts[node]])
                 })
+    }
+
+    /// How many nodes run, and how many of them know the right number of live members, or cannot
+    /// be expected to as somebody is about to leave or stands still.
+    pub(crate) fn matching(&self, world: &World) -> (usize, usize) {
+        let unsettled = self.roles.iter().filter(|it| **it == Role::Unsettled);
+        let tolerated = unsettled.count();
+        let running = (0..world.len()).filter(|node| self.roles[*node] == Role::Running);
+        running.fold((0, 0), |(running, right), node| {
+            let wanted = self.running[self.parts[node]];
+            let held = world.node(node).map_or(0, Node::alive_count);
+            let agrees = (wanted..=wanted + tolerated).contains(&held);
+            (running + 1, right + usize::from(agrees))
+        })
     }
 
     pub(crate) fn judge(&self, world: &World) -> Views {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Span;
+use crate::check;
 
 /// What must hold in a scenario, beyond what the [checks](crate::check) see to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,4 +25,47 @@ pub struct Expect {
     /// What a node sends on average, in datagrams and streams, once all have joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_node_per_second: Option<u64>,
+    /// Checks that are switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<Standard>,
 }
+
+macro_rules! standard {
+    ($($name:ident),*) => {
+        /// One of the [checks](crate::check) that watch every world, by the name of its type in
+        /// lower case, such as `false-failures`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
+        pub enum Standard {
+            $($name,)*
+        }
+
+        impl Standard {
+            /// The few words that the check calls itself.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                use check::Check;
+                match self {
+                    $(Self::$name => check::$name::default().name(),)*
+                }
+            }
+
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+standard!(
+    Agreement,
+    Bounds,
+    Clocks,
+    Deadlines,
+    Delivery,
+    FalseFailures,
+    Incarnations,
+    Packets,
+    Returns,
+    Traffic
+);

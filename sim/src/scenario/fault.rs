@@ -215,8 +215,9 @@ impl Fault {
             .chain(partition.flat_map(|it| std::iter::once(&mut it.side).chain(&mut it.other)))
     }
 
-    pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
-        let kinds = [
+    /// The names of all kinds of faults, and whether this is one.
+    fn kinds(&self) -> [(&'static str, bool); 13] {
+        [
             ("crash", self.crash.is_some()),
             ("pause", self.pause.is_some()),
             ("stutter", self.stutter.is_some()),
@@ -230,7 +231,24 @@ impl Fault {
             ("leave", self.leave.is_some()),
             ("join", self.join.is_some()),
             ("force_leave", self.force_leave.is_some()),
-        ];
+        ]
+    }
+
+    /// What kind of fault it is, as a scenario says it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        let mut kinds = self.kinds().into_iter();
+        kinds.find(|(_, given)| *given).map_or("", |(name, _)| name)
+    }
+
+    /// True if nothing lasts: something is done, and that is all.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        self.lasts.is_none() && (self.join.is_some() || self.force_leave.is_some())
+    }
+
+    pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
+        let kinds = self.kinds();
         let given = kinds.iter().filter(|(_, given)| *given);
         let given: Vec<&str> = given.map(|(name, _)| *name).collect();
         if given.len() != 1 {

@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use builtin::{Builtin, builtins};
 pub use cluster::Cluster;
-pub use expect::Expect;
+pub use expect::{Expect, Standard};
 pub use fault::{
     Back, Crash, Drift, Fault, ForceLeave, Narrow, Partition, Slow, Stutter, Traffic, Whom,
 };

@@ -28,6 +28,9 @@ pub struct Report {
     pub occurrences: u64,
     /// How long it took until all nodes had joined and agreed.
     pub joined_after: Option<f64>,
+    /// From when on the times of the scenario count.
+    #[serde(default)]
+    pub began_at: f64,
     /// How long after the last fault all views agreed.
     pub converged_after: Option<f64>,
     /// How long it took until the first node noticed each crash.

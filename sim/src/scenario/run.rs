@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::report::Report;
 use super::{Recorder, Scenario};
-use crate::check::{Delivery, FalseFailures, settling_time};
+use crate::check::{Check, Delivery, FalseFailures, settling_time};
 use crate::failure::Failure;
 use crate::host::Usage;
 use crate::rng::{Domain, generator};
@@ -36,28 +36,39 @@ impl Scenario {
 
     /// Runs it, telling about progress every simulated second; ends early if the answer is false.
     pub fn run_watched(&self, seed: u64, watch: &mut dyn FnMut(Progress) -> bool) -> Report {
+        self.run_observed(seed, Vec::new(), watch).0
+    }
+
+    /// The same, with more [checks](crate::check) than those of the scenario. Answers also with the
+    /// world as it was at the end, in which [`World::find_check`] finds them.
+    pub fn run_observed(
+        &self,
+        seed: u64,
+        checks: Vec<Box<dyn Check>>,
+        watch: &mut dyn FnMut(Progress) -> bool,
+    ) -> (Report, World) {
         let mut report = Report {
             about: self.about.clone(),
             seed,
             nodes: self.cluster.nodes,
             ..Report::default()
         };
-        let mut world = match self.world(seed) {
+        let mut world = match self.world(seed, checks) {
             Ok(world) => world,
             Err(failure) => {
                 report.failure = Some(failure.into());
-                return report;
+                return (report, World::builder(seed).build());
             }
         };
         if let Err(failure) = self.play(&mut world, &mut report, watch) {
             report.failure = Some(failure.into());
         }
         fill(&mut report, &world);
-        report
+        (report, world)
     }
 
     /// The world of the scenario, in which nothing has happened yet.
-    fn world(&self, seed: u64) -> Result<World, Failure> {
+    fn world(&self, seed: u64, checks: Vec<Box<dyn Check>>) -> Result<World, Failure> {
         let wrong = |world: &World, found: String| world.failure("the scenario is valid", found);
         let empty = World::builder(seed).build();
         let params = self
@@ -75,6 +86,12 @@ impl Scenario {
         }
         if let Some(bound) = self.expect.delivered_to_all_within {
             builder = builder.check(Delivery::within(bound.0));
+        }
+        for name in self.expect.unchecked.iter().map(|check| check.name()) {
+            builder = builder.without(name);
+        }
+        for check in checks {
+            builder = builder.boxed_check(check);
         }
         let mut world = builder.nodes(nodes).build();
         world.set_regions(self.network.regions());
@@ -106,6 +123,7 @@ impl Scenario {
             }
         }
         let (start, before) = (world.now(), world.total_usage());
+        report.began_at = start.as_nanos() as f64 / 1e9;
         self.plan(world, report.seed);
 
         let mut ran = Duration::ZERO;

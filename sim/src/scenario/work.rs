@@ -70,8 +70,20 @@ fn is_all(nodes: &Nodes) -> bool {
 }
 
 impl Work {
-    /// When it ends, and what it began last.
-    pub(super) fn end(&self, lasts: Duration) -> Duration {
+    /// What kind of work it is, as a scenario says it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (&self.event, &self.tags, &self.churn) {
+            (Some(_), _, _) => "event",
+            (_, Some(_), _) => "tags",
+            (_, _, Some(_)) => "churn",
+            _ => "",
+        }
+    }
+
+    /// When it ends, in a scenario that lasts so long.
+    #[must_use]
+    pub fn end(&self, lasts: Duration) -> Duration {
         let until = self.until.map(|until| until.0);
         until.unwrap_or(lasts.saturating_sub(Duration::from_secs(30)))
     }

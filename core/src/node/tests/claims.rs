@@ -51,6 +51,26 @@ fn a_second_claimant_of_a_name_is_reported_and_not_believed() {
     assert!(reported);
 }
 
+/// Its address may be that of a machine that is gone: a whole round, or two, is long to wait.
+#[test]
+fn a_member_whose_name_is_claimed_is_probed_next() {
+    const COUNT: usize = 30;
+    let mut cluster = Cluster::joined(COUNT, Config::lan());
+    let names: Vec<Name> = (0..COUNT).map(name).collect();
+    for observer in 0..5 {
+        let claimed = COUNT - 1 - observer;
+        cluster.record = true;
+        cluster.recorded.clear();
+        let claim = alive_message(claimed, addr(40), 99, &names);
+        let now = cluster.now;
+        cluster.nodes[observer].handle_datagram(addr(40), &claim, now);
+        cluster.run(SECOND + Duration::from_millis(100));
+        let probed = cluster.recorded.iter();
+        let probed = probed.filter(|(from, to, _)| (*from, *to) == (observer, claimed));
+        assert_ne!(probed.count(), 0, "node-{observer} probes node-{claimed}");
+    }
+}
+
 #[test]
 fn the_name_of_a_member_that_left_may_be_taken_from_another_address() {
     let mut cluster = Cluster::joined(3, Config::lan());

@@ -5,7 +5,7 @@ use alloc::vec;
 
 use super::*;
 use crate::keyring::{Key, Keyring};
-use crate::message::{Message, UserEvent};
+use crate::message::{Message, Ping, UserEvent};
 use crate::wire::memberlist;
 use crate::{CommandError, LamportTime, QueryParams, Wire, Wires};
 
@@ -305,11 +305,11 @@ fn a_cluster_is_moved_from_one_wire_to_the_other_one_node_at_a_time() {
 fn s_35_what_is_said_reaches_all_whole_or_is_refused_with_its_size() {
     for sealed in [false, true] {
         let mut cluster = Cluster::of(&[]);
-        for n in 0..4 {
+        for (n, wires) in KINDS.into_iter().enumerate().take(4) {
             let config = Config {
                 user_event_size_limit: 9_216,
                 query_size_limit: 9_216,
-                ..config(KINDS[n])
+                ..config(wires)
             };
             let node = node(n, config, 7, cluster.now);
             cluster.nodes.push(match sealed {
@@ -477,4 +477,44 @@ fn s_46_members_of_other_versions_do_not_loop_in_state_exchanges() {
             "what came with it is read"
         );
     }
+}
+
+/// A stranger may not understand checksums, and without one a flipped bit would change the news for
+/// everybody.
+#[test]
+fn a_stranger_on_the_memberlist_wire_gets_an_answer_without_news() {
+    let mut cluster = Cluster::of(&[Wires::Auto, Wires::Memberlist]);
+    let now = cluster.now;
+    cluster.nodes[0]
+        .user_event("news", b"", false, now)
+        .expect("it is small");
+    let stranger = name(9);
+    let mut answer_to = |asker: &Name, from: SocketAddr| {
+        let mut ping = vec![];
+        let mut writer = memberlist::PacketWriter::new(&mut ping, 1400, false);
+        assert!(writer.push(&Message::Ping(Ping {
+            seq: 7,
+            target: (&name(0)).into(),
+            source: from,
+            source_name: asker.into(),
+        })));
+        writer.finish(None);
+        cluster.nodes[0].handle_datagram(from, &ping, now);
+        loop {
+            let mut bytes = vec![];
+            match cluster.nodes[0].poll_action(&mut bytes) {
+                Action::SendDatagram { to } if to == from => return bytes,
+                Action::Wait(_) => panic!("there is an answer"),
+                _ => {}
+            }
+        }
+    };
+    let tells = |bytes: &[u8]| bytes.windows(4).any(|part| part == b"news");
+    assert!(!tells(&answer_to(&stranger, addr(9))));
+    let member = answer_to(&name(1), addr(1));
+    assert!(tells(&member));
+    assert_eq!(
+        member[0], 12,
+        "a member that understands it gets a checksum"
+    );
 }
