@@ -53,6 +53,8 @@ faults! {
     severed_streams,
     /// Nodes that ended without a word.
     crashes,
+    /// Nodes that were not there from the beginning.
+    late_starts,
     /// Nodes started again with an empty memory.
     restarts,
     /// Nodes started again that remembered whom they knew.

@@ -69,7 +69,9 @@ impl World {
         host.last_word = last_word;
         self.clusters.start(node);
         let seed = derive(self.seed, Domain::Node, node as u64, host.starts);
-        self.network.faults.restarts += u64::from(host.starts > 0);
+        let faults = &mut self.network.faults;
+        faults.restarts += u64::from(host.starts > 0);
+        faults.late_starts += u64::from(host.starts == 0 && self.now > Instant::ZERO);
         host.starts += 1;
         host.tick_due = false;
         host.state = State::Running;

@@ -19,7 +19,7 @@ impl Scale {
     /// Round values within, about as many as wanted.
     pub(crate) fn marks(self, wanted: usize, steps: &[f64]) -> Vec<f64> {
         let rough = (self.high - self.low) / wanted.max(1) as f64;
-        let step = steps.iter().copied().find(|step| *step >= rough);
+        let step = steps.iter().copied().find(|step| *step >= rough * 0.9);
         let step = step.unwrap_or_else(|| nice(rough));
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
