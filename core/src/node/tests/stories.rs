@@ -74,6 +74,29 @@ fn a_join_that_gets_no_answer_ends_at_the_stream_timeout() {
 }
 
 #[test]
+fn a_member_that_comes_back_soon_after_it_failed_counts_as_flapping() {
+    for (flap_timeout, flaps) in [(60 * SECOND, 1), (SECOND, 0)] {
+        let mut cluster = Cluster::joined(
+            3,
+            Config {
+                flap_timeout,
+                ..Config::lan()
+            },
+        );
+        cluster.down.insert(2);
+        cluster.run(DETECTION);
+        assert_eq!(cluster.status(0, 2), Some(Status::Failed));
+        assert_eq!(cluster.nodes[0].counters().flaps, 0);
+        cluster.down.remove(&2);
+        cluster.run(20 * SECOND);
+        for n in 0..2 {
+            assert_eq!(cluster.status(n, 2), Some(Status::Alive), "at node-{n}");
+            assert_eq!(cluster.nodes[n].counters().flaps, flaps, "at node-{n}");
+        }
+    }
+}
+
+#[test]
 fn a_silent_member_is_suspected_then_declared_failed_by_all_with_the_accusers_named() {
     let mut cluster = Cluster::joined(4, Config::lan());
     cluster.down.insert(3);
