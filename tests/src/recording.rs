@@ -130,6 +130,15 @@ pub async fn a_journal_goes_on_in_files_each_of_which_replays_and_of_which_some_
     let probes = a.stats().await.unwrap().counters.probes;
     let goes_on = async || a.stats().await.unwrap().counters.probes > probes + 3;
     eventually::<R>("the node should go on", goes_on).await;
+    // What b still has to tell would come after the leave, and move it out of the last files.
+    eventually::<R>("all should be told", async || {
+        let depth = async |node: &serf_runtime::Handle| {
+            let queues = node.stats().await.unwrap().queues;
+            queues.events.depth
+        };
+        depth(&a).await + depth(&b).await == 0
+    })
+    .await;
     a.leave().await.unwrap();
     a.stopped().await;
     b.shutdown().await;
