@@ -20,6 +20,8 @@ macro_rules! conformance {
         );
         $crate::conformance!(@each $runtime, recording:
             a_recorded_cluster_with_a_killed_node_does_the_same_again
+            #[ignore = "the one above runs it in a process of its own, and kills that"]
+            a_node_that_is_recorded_until_it_is_killed
             a_journal_of_an_encrypted_node_has_no_keys_and_replays_with_them
             a_journal_goes_on_in_files_each_of_which_replays_and_of_which_some_are_kept
             a_journal_that_cannot_be_written_ends_and_the_node_goes_on
@@ -75,9 +77,10 @@ macro_rules! conformance {
             s_14_a_node_whose_name_is_taken_is_told_and_stops
         );
     };
-    (@each $runtime:ty, $part:ident: $($test:ident)*) => {
+    (@each $runtime:ty, $part:ident: $($(#[$meta:meta])* $test:ident)*) => {
         $(
             #[test]
+            $(#[$meta])*
             fn $test() {
                 <$runtime as $crate::Runtime>::run($crate::$part::$test::<$runtime>());
             }

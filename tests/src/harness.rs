@@ -21,6 +21,9 @@ pub trait Runtime {
     /// Starts a node; the adapter's `bind`.
     fn bind(options: Options) -> impl Future<Output = Result<Handle, BindError>>;
 
+    /// Counts nodes that another process has started: what runs nodes in turn goes on from there.
+    fn skip(_nodes: usize) {}
+
     /// Waits.
     fn sleep(duration: Duration) -> impl Future<Output = ()>;
 }

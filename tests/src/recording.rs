@@ -2,68 +2,153 @@
 
 #![allow(missing_docs, reason = "the names of the tests say it")]
 
-use std::fs;
+use std::any::type_name;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
-use serf_runtime::{JournalLimits, Key, KeyOperation, Keyring, QueryParams, Status, Tags};
-use serf_sim::replay::{Replay, Summary};
+use serf_core::journal::DamageKind;
+use serf_runtime::{Cause, Handle, JournalLimits, Key, KeyOperation, Keyring, MemberEventKind};
+use serf_runtime::{QueryParams, Status, Tags};
+use serf_sim::replay::{Replay, Stop, Summary};
 
-use crate::harness::{Runtime, eventually, join, options, sees, within};
+use crate::harness::{Runtime, eventually, hears, join, options, sees, within};
+
+/// Runs a journal again, and says where and why it ended if not with its last byte.
+fn replay(journal: &[u8], keys: &[Key]) -> (Summary, Result<(), Stop>) {
+    let mut replay = Replay::new(journal, keys.to_vec()).unwrap();
+    let ended = loop {
+        match replay.step() {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(stop) => break Err(stop),
+        }
+    };
+    (replay.summary().clone(), ended)
+}
 
 /// Runs a journal again to its end, which has to be a whole one.
 fn replayed(path: &Path, keys: &[Key]) -> Summary {
     let journal = fs::read(path).unwrap();
-    let run = || {
-        let mut replay = Replay::new(&journal, keys.to_vec())?;
-        while replay.step()?.is_some() {}
-        Ok(replay.summary().clone())
-    };
-    let summary: Result<_, serf_sim::replay::Stop> = run();
-    let summary = summary.unwrap_or_else(|stop| panic!("{}: {stop}", path.display()));
+    let (summary, ended) = replay(&journal, keys);
+    ended.unwrap_or_else(|stop| panic!("{}: {stop}", path.display()));
     assert_eq!(summary.bytes, journal.len());
     summary
 }
 
+/// As [`replayed`], of a node that was killed, perhaps in the middle of a record.
+fn replayed_until_it_was_killed(path: &Path) -> Summary {
+    let (summary, ended) = replay(&fs::read(path).unwrap(), &[]);
+    match ended {
+        Ok(()) => {}
+        Err(Stop::Damage(damage)) if damage.kind == DamageKind::Truncated => {}
+        Err(stop) => panic!("{}: {stop}", path.display()),
+    }
+    summary
+}
+
+/// What the process of a node that is to be killed is told: its runtime, its journal, its seed.
+const KILLED: [&str; 3] = ["SERF_TEST_RUNTIME", "SERF_TEST_JOURNAL", "SERF_TEST_SEED"];
+
+/// The process of a node. Killed when dropped.
+struct Killed(Child);
+
+impl Killed {
+    /// Starts it as one that has joined `seed`, in a cluster of which this process has two nodes.
+    fn start<R: Runtime>(journal: &Path, seed: &Handle) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        let seed = seed.advertise_addr().to_string();
+        let values = [
+            type_name::<R>().as_ref(),
+            journal.as_os_str(),
+            seed.as_ref(),
+        ];
+        command
+            .args(["--ignored", "a_node_that_is_recorded_until_it_is_killed"])
+            .envs(KILLED.into_iter().zip(values))
+            .stdout(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn kill(&mut self) {
+        let ended = self.0.try_wait().unwrap();
+        assert_eq!(ended, None, "it runs until it is killed");
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The node "c" of [`a_recorded_cluster_with_a_killed_node_does_the_same_again`].
+pub async fn a_node_that_is_recorded_until_it_is_killed<R: Runtime>() {
+    let [runtime, journal, seed] = KILLED.map(|name| env::var(name).unwrap_or_default());
+    if runtime != type_name::<R>() {
+        return;
+    }
+    R::skip(2);
+    let options = options("c").record(journal, JournalLimits::default());
+    let node = R::bind(options).await.unwrap();
+    let joined = node.join(&[seed]).await.unwrap();
+    assert_eq!(joined.failed, []);
+    node.stopped().await;
+}
+
 pub async fn a_recorded_cluster_with_a_killed_node_does_the_same_again<R: Runtime>() {
     let place = tempfile::tempdir().unwrap();
-    let names = ["a", "b", "c"];
     let path = |name: &str| place.path().join(name);
-    let mut nodes = Vec::new();
-    for name in names {
+    let start = async |name: &str| {
         let options = options(name).record(path(name), JournalLimits::default());
-        nodes.push(R::bind(options).await.unwrap());
-    }
-    let [a, b, c] = &nodes[..] else {
-        panic!("three nodes");
+        R::bind(options).await.unwrap()
     };
-    join::<R>(b, a).await;
-    join::<R>(c, a).await;
-    for node in [a, b, c] {
-        for name in names {
+    let (a, b) = (start("a").await, start("b").await);
+    join::<R>(&b, &a).await;
+    let mut c = Killed::start::<R>(&path("c"), &a);
+    for node in [&a, &b] {
+        for name in ["a", "b", "c"] {
             sees::<R>(node, name, Status::Alive).await;
         }
     }
     let tags = Tags::from([("role".to_owned(), "web".to_owned())]);
     b.set_tags(tags).await.unwrap();
     a.user_event("deploy", b"v1", false).await.unwrap();
-    // Without a word, as far as the others can see.
-    c.shutdown().await;
-    c.stopped().await;
-    sees::<R>(a, "c", Status::Failed).await;
-    sees::<R>(b, "c", Status::Failed).await;
+    eventually::<R>("c should journal the event", async || {
+        let journal = fs::read(path("c")).unwrap();
+        journal.windows(6).any(|part| part == b"deploy")
+    })
+    .await;
+    let (mut at_a, mut at_b) = (a.events(), b.events());
+    c.kill();
+    for events in [&mut at_a, &mut at_b] {
+        let failed = hears::<R>(events, MemberEventKind::Failed, "c").await;
+        let by = match failed.cause {
+            Cause::SuspicionExpired { accusers } => accusers,
+            Cause::Declared { by } => vec![by],
+            other => panic!("{other:?}"),
+        };
+        assert!(!by.is_empty());
+        assert!(by.iter().all(|by| ["a", "b"].contains(&by.as_str())));
+    }
     within::<R, _>("leaving", b.leave()).await.unwrap();
     b.stopped().await;
-    sees::<R>(a, "b", Status::Left).await;
+    sees::<R>(&a, "b", Status::Left).await;
     a.shutdown().await;
     a.stopped().await;
 
-    let [a, b, c] = names.map(|name| replayed(&path(name), &[]));
+    let [a, b] = ["a", "b"].map(|name| replayed(&path(name), &[]));
+    let c = replayed_until_it_was_killed(&path("c"));
     for summary in [&a, &b, &c] {
         for kind in ["datagram", "tick", "stream data"] {
             assert!(summary.inputs[kind] > 0, "{summary:?}");
         }
         assert!(summary.actions["datagram sent"] > 0, "{summary:?}");
         assert!(summary.events["member-join"] >= 3, "{summary:?}");
+        assert_eq!(summary.events["User"], 1, "{summary:?}");
     }
     assert!(a.events["member-failed"] >= 1);
     assert!(b.events["member-failed"] >= 1);
@@ -71,6 +156,12 @@ pub async fn a_recorded_cluster_with_a_killed_node_does_the_same_again<R: Runtim
     assert_eq!(b.inputs["leave"], 1);
     assert_eq!(a.inputs["user event"], 1);
     assert!(a.events["member-leave"] >= 1);
+
+    // However much of a journal is there is enough for as much of the run.
+    let journal = fs::read(path("c")).unwrap();
+    let (cut, ended) = replay(&journal[..c.bytes - 1], &[]);
+    assert!(cut.bytes < c.bytes && cut.inputs["datagram"] > 0, "{cut:?}");
+    assert!(matches!(ended, Err(Stop::Damage(damage)) if damage.kind == DamageKind::Truncated));
 }
 
 pub async fn a_journal_of_an_encrypted_node_has_no_keys_and_replays_with_them<R: Runtime>() {
@@ -132,7 +223,7 @@ pub async fn a_journal_goes_on_in_files_each_of_which_replays_and_of_which_some_
     eventually::<R>("the node should go on", goes_on).await;
     // What b still has to tell would come after the leave, and move it out of the last files.
     eventually::<R>("all should be told", async || {
-        let depth = async |node: &serf_runtime::Handle| {
+        let depth = async |node: &Handle| {
             let queues = node.stats().await.unwrap().queues;
             queues.events.depth
         };
