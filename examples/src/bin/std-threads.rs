@@ -2,84 +2,81 @@
 //!
 //! A thread reads datagrams, one accepts, one reads each stream, and all send what they read to
 //! the main thread, which has the node. It prints what happens and leaves at the end of its input.
-//! What a real adapter would do better: write to streams without holding up the node.
+//! What a real adapter would do better: write to streams without holding up the node, and pause
+//! when there are no file descriptors left to accept with.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown::{Both, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant as SystemInstant, SystemTime};
-use std::{io, thread};
+use std::thread::spawn;
+use std::time::{Instant as SystemInstant, SystemTime};
 
-use serf_core::{
-    Action, Config, Event, Identity, Instant, Name, Node, Params, StreamFailure, StreamId,
-    StreamInput,
-};
+use serf_core::StreamFailure::{Refused, Reset};
+use serf_core::StreamInput::{Data, Failed, Finished, Opened};
+use serf_core::{Action, Config, Event, Identity, Instant, Name, Node, Params, StreamId};
 use serf_examples::{Args, Result, say};
 
 enum Input {
     Datagram(SocketAddr, Vec<u8>),
-    Accepted(TcpStream, SocketAddr),
+    Accepted(SocketAddr, TcpStream),
     Dialled(StreamId, io::Result<TcpStream>),
     Read(StreamId, io::Result<Vec<u8>>),
     Leave,
 }
 
-/// Sends all that comes over the stream.
-fn read(id: StreamId, mut stream: TcpStream, inputs: Sender<Input>) {
-    thread::spawn(move || {
-        loop {
-            let mut chunk = vec![0; 16 * 1024];
-            let read = stream.read(&mut chunk);
-            let over = !matches!(read, Ok(1..));
-            chunk.truncate(*read.as_ref().unwrap_or(&0));
-            if inputs.send(Input::Read(id, read.map(|_| chunk))).is_err() || over {
-                return;
-            }
+fn receive(socket: UdpSocket, inputs: Sender<Input>) {
+    let mut buf = [0; 65_536];
+    loop {
+        // An error is about an earlier datagram.
+        if let Ok((len, from)) = socket.recv_from(&mut buf) {
+            let _ = inputs.send(Input::Datagram(from, buf[..len].to_vec()));
+        }
+    }
+}
+
+fn accept(listener: TcpListener, inputs: Sender<Input>) {
+    loop {
+        if let Ok((stream, from)) = listener.accept() {
+            let _ = inputs.send(Input::Accepted(from, stream));
+        }
+    }
+}
+
+/// Reads on a thread of its own, and gives the stream back for writing.
+fn read(id: StreamId, stream: TcpStream, inputs: &Sender<Input>) -> io::Result<TcpStream> {
+    let (mut reader, inputs) = (stream.try_clone()?, inputs.clone());
+    spawn(move || {
+        let mut buf = [0; 16 * 1024];
+        let mut more = true;
+        while more {
+            let read = reader.read(&mut buf);
+            more = matches!(read, Ok(1..));
+            let _ = inputs.send(Input::Read(id, read.map(|len| buf[..len].to_vec())));
         }
     });
+    Ok(stream)
 }
 
 fn main() -> Result {
     let args = Args::parse()?;
     let addr: SocketAddr = args.bind.parse()?;
-    let seeds = args.seeds.iter().map(|seed| seed.parse());
-    let seeds: Vec<SocketAddr> = seeds.collect::<std::result::Result<_, _>>()?;
+    let seeds = args.seeds.iter().map(|seed| seed.parse::<SocketAddr>());
+    let seeds = seeds.collect::<std::result::Result<Vec<_>, _>>()?;
     let (udp, tcp) = (UdpSocket::bind(addr)?, TcpListener::bind(addr)?);
-    let (sender, inputs) = channel();
-
-    let (socket, datagrams) = (udp.try_clone()?, sender.clone());
-    thread::spawn(move || {
-        let mut buf = [0; 65_536];
-        loop {
-            // An error is about an earlier datagram.
-            if let Ok((len, from)) = socket.recv_from(&mut buf) {
-                let _ = datagrams.send(Input::Datagram(from, buf[..len].to_vec()));
-            }
-        }
-    });
-    let accepted = sender.clone();
-    thread::spawn(move || {
-        loop {
-            match tcp.accept() {
-                Ok((stream, from)) => drop(accepted.send(Input::Accepted(stream, from))),
-                Err(_) => thread::sleep(Duration::from_millis(100)),
-            }
-        }
-    });
-    let typed = sender.clone();
-    thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = typed.send(Input::Leave);
-    });
+    let (socket, (sender, inputs)) = (udp.try_clone()?, channel());
+    let [datagrams, accepted, typed] = [&sender; 3].map(Sender::clone);
+    spawn(|| receive(socket, datagrams));
+    spawn(|| accept(tcp, accepted));
+    spawn(move || io::copy(&mut io::stdin(), &mut io::sink()).map(|_| typed.send(Input::Leave)));
 
     let start = SystemInstant::now();
     let clock = || Instant::ZERO + start.elapsed();
-    let identity = Identity::new(Name::new(&args.name)?, addr);
     // Use the system's entropy for anything but an example.
     let mut seed = [0; 32];
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    seed[..16].copy_from_slice(&since_epoch.as_nanos().to_le_bytes());
+    seed[..16].copy_from_slice(&SystemTime::UNIX_EPOCH.elapsed()?.as_nanos().to_le_bytes());
+    let identity = Identity::new(Name::new(&args.name)?, addr);
     let mut node = Node::new(identity, Params::new(Config::local())?, seed, clock())?;
     if !seeds.is_empty() {
         node.join(&seeds, clock())?;
@@ -94,26 +91,21 @@ fn main() -> Result {
                 Action::SendDatagram { to } => drop(udp.send_to(&buf, to)),
                 Action::OpenStream { id, to } => {
                     let (sender, patience) = (sender.clone(), node.params().stream_timeout);
-                    thread::spawn(move || {
-                        let dialled = TcpStream::connect_timeout(&to, patience);
-                        let _ = sender.send(Input::Dialled(id, dialled));
-                    });
+                    let dial = move || TcpStream::connect_timeout(&to, patience);
+                    spawn(move || sender.send(Input::Dialled(id, dial())));
                 }
                 Action::WriteStream { id } => {
                     // A stream that broke is reported by its reader.
-                    let _ = streams.get_mut(&id).map(|stream| stream.write_all(&buf));
+                    let _ = streams.get(&id).map(|mut stream| stream.write_all(&buf));
                 }
                 Action::CloseStream { id, abort } => {
-                    use std::net::Shutdown::{Both, Write};
                     let how = if abort { Both } else { Write };
                     let _ = streams.remove(&id).map(|stream| stream.shutdown(how));
                 }
                 Action::Event(Event::Member(change)) => {
                     say(format_args!("{} {}", change.kind, change.member.name()));
                 }
-                Action::Event(Event::User(event)) => {
-                    say(String::from_utf8_lossy(&event.payload));
-                }
+                Action::Event(Event::User(event)) => say(String::from_utf8_lossy(&event.payload)),
                 Action::Event(_) | Action::Answer { .. } | Action::QueryEnded { .. } => {}
                 Action::Done { outcome, .. } => say(format_args!("{outcome:?}")),
                 Action::Wait(Some(deadline)) => break deadline,
@@ -121,37 +113,26 @@ fn main() -> Result {
             }
         };
         // Wait, take what has come, and only then let timers fire.
-        let mut next = inputs.recv_timeout(deadline.since(clock())).ok();
+        let first = inputs.recv_timeout(deadline.since(clock())).ok();
         let now = clock();
-        while let Some(input) = next {
+        for input in first.into_iter().chain(inputs.try_iter()) {
             match input {
                 Input::Datagram(from, bytes) => node.handle_datagram(from, &bytes, now),
-                Input::Accepted(stream, from) => {
+                Input::Accepted(from, stream) => {
                     if let Some(id) = node.accept_stream(from, now) {
-                        read(id, stream.try_clone()?, sender.clone());
-                        streams.insert(id, stream);
+                        streams.insert(id, read(id, stream, &sender)?);
                     }
                 }
                 Input::Dialled(id, Ok(stream)) => {
-                    read(id, stream.try_clone()?, sender.clone());
-                    streams.insert(id, stream);
-                    node.handle_stream(id, StreamInput::Opened, now);
+                    streams.insert(id, read(id, stream, &sender)?);
+                    node.handle_stream(id, Opened, now);
                 }
-                Input::Read(id, Ok(bytes)) if bytes.is_empty() => {
-                    node.handle_stream(id, StreamInput::Finished, now);
-                }
-                Input::Read(id, Ok(bytes)) => {
-                    node.handle_stream(id, StreamInput::Data(&bytes), now);
-                }
-                Input::Dialled(id, Err(_)) => {
-                    node.handle_stream(id, StreamInput::Failed(StreamFailure::Refused), now);
-                }
-                Input::Read(id, Err(_)) => {
-                    node.handle_stream(id, StreamInput::Failed(StreamFailure::Reset), now);
-                }
+                Input::Dialled(id, Err(_)) => node.handle_stream(id, Failed(Refused), now),
+                Input::Read(id, Ok(b)) if b.is_empty() => node.handle_stream(id, Finished, now),
+                Input::Read(id, Ok(bytes)) => node.handle_stream(id, Data(&bytes), now),
+                Input::Read(id, Err(_)) => node.handle_stream(id, Failed(Reset), now),
                 Input::Leave => drop(node.leave(now)),
             }
-            next = inputs.try_recv().ok();
         }
         node.handle_tick(now);
     }
