@@ -9,10 +9,17 @@
 use serf_tokio::{Event, Options};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let (Some(name), Some(bind)) = (args.next(), args.next()) else {
-        return Err("usage: embed NAME ADDRESS [SEED]...".into());
+        return Err("expected arguments: NAME ADDRESS [SEED]...".into());
     };
     let seeds: Vec<String> = args.collect();
 
@@ -25,12 +32,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(Ok(Event::Member(change))) => {
-                    println!("{} {}", change.kind, change.member.name());
-                }
+                Some(Ok(Event::Member(it))) => println!("{} {}", it.kind, it.member.name()),
                 Some(Ok(_)) => {}
                 Some(Err(lagged)) => println!("{lagged}"),
-                None => break,
+                None => return Ok(()),
             },
             pressed = tokio::signal::ctrl_c() => {
                 pressed?;
@@ -38,5 +43,4 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    Ok(())
 }
