@@ -34,6 +34,7 @@ pub use crate::driver::{Driver, Io};
 pub use crate::event_loop::EventLoop;
 pub use crate::sockets::{Sockets, canonical, sendable, stream_failure};
 pub use crate::streams::Task;
+pub use crate::tasks::tasks;
 pub use serf_core::{Instant, StreamId, StreamInput};
 
 /// What a node needs of a runtime.

@@ -14,6 +14,7 @@ use crate::driver::{Driver, Io};
 use crate::error::BindError;
 use crate::sockets::{Sockets, sendable};
 use crate::streams::{Input, Streams};
+use crate::tasks::Counted;
 
 /// Datagrams taken per wake, so that a flood does not keep callers and timers waiting.
 const BATCH: usize = 64;
@@ -40,6 +41,7 @@ pub struct EventLoop<R: Runtime> {
     commands: Commands,
     received: Box<[u8]>,
     output: Vec<u8>,
+    _counted: Counted,
     /// The last field: others are told that the node has stopped when all else is gone.
     driver: Driver,
 }
@@ -77,6 +79,7 @@ impl<R: Runtime> EventLoop<R> {
             commands,
             received: vec![0; MAX_DATAGRAM].into(),
             output: Vec::new(),
+            _counted: Counted::new(),
             driver,
         })
     }

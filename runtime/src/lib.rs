@@ -26,6 +26,7 @@ mod recorder;
 mod sockets;
 mod stats;
 mod streams;
+mod tasks;
 
 pub use address::AddressError;
 pub use error::{

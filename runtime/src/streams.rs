@@ -17,6 +17,7 @@ use tracing::debug;
 use crate::adapter::{Listener as _, Runtime, Stream, Timer as _};
 use crate::driver::Driver;
 use crate::sockets::{canonical, stream_failure};
+use crate::tasks::Counted;
 
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
@@ -220,6 +221,7 @@ impl<R: Runtime> Tasks<R> {
                 inputs: self.inputs.clone(),
             },
             ended: self.ended.clone(),
+            counted: Counted::new(),
             alive: self.alive.clone(),
         });
     }
@@ -239,6 +241,7 @@ pub struct Task<R: Runtime> {
     job: Job<R>,
     context: Context<R>,
     ended: Receiver<()>,
+    counted: Counted,
     /// The last field, so that it is the last to go.
     alive: Sender<()>,
 }
@@ -255,6 +258,7 @@ impl<R: Runtime> Task<R> {
             job,
             context,
             ended,
+            counted,
             alive,
         } = self;
         let ended = closed(ended);
@@ -265,7 +269,7 @@ impl<R: Runtime> Task<R> {
             }
             Job::Exchange(exchange) => or(ended, exchange.run(&context)).await,
         }
-        drop(context);
+        drop((context, counted));
         drop(alive);
     }
 }

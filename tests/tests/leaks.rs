@@ -1,5 +1,5 @@
-//! What is left of nodes that have stopped: no socket and no thread. Alone in its binary, as
-//! files and threads are counted for the process.
+//! What is left of nodes that have stopped: no task, no socket and no thread. Alone in its binary,
+//! as they are counted for the process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
+use serf_runtime::adapter::tasks;
 use serf_tests::runtimes::{Glommio, ManyThreads, Mixed, OneThread, Smol};
 use serf_tests::{Runtime, eventually, options};
 
@@ -35,6 +36,8 @@ async fn nodes_come_and_go<R: Runtime>() {
         a.stats().await.unwrap().sockets.streams_accepted >= 4
     })
     .await;
+    // Three loops, as many that accept, and the two connections.
+    assert!(tasks() >= 8, "{} tasks are counted", tasks());
     // A join is under way to somebody who does not answer.
     let deaf = UdpSocket::bind((serf_tests::loopback(), 0)).unwrap();
     let deaf = std::net::TcpListener::bind(deaf.local_addr().unwrap()).unwrap();
@@ -52,6 +55,10 @@ async fn nodes_come_and_go<R: Runtime>() {
     c.leave().await.unwrap();
     a.shutdown().await;
     drop((silent, talking));
+    for node in [a, b, c] {
+        node.stopped().await;
+    }
+    assert_eq!(tasks(), 0, "tasks are left");
 }
 
 /// `kept`: files that the runtime itself leaves open whenever it ends.
@@ -99,7 +106,7 @@ async fn settled<R: Runtime>(wanted: (usize, usize)) -> (usize, usize) {
 }
 
 #[test]
-fn nodes_that_have_stopped_leave_no_socket_and_no_thread() {
+fn nodes_that_have_stopped_leave_no_task_no_socket_and_no_thread() {
     leaves_nothing::<OneThread>("tokio", 0);
     leaves_nothing::<ManyThreads>("tokio with several threads", 0);
     leaves_nothing::<Smol>("smol", 0);
