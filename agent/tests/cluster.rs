@@ -5,8 +5,9 @@
 mod support;
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use support::{Agent, Which, eventually, fresh_ip, run, stdout};
+use support::{Agent, Process, Scratch, Which, eventually, fresh_ip, run, stdout};
 
 fn start(name: &str, args: &[&str]) -> Agent {
     Agent::start(Which::Ours, name, args)
@@ -239,6 +240,48 @@ fn joining_is_retried_until_it_works_or_the_attempts_are_used_up() {
 }
 
 #[test]
+fn a_name_to_join_is_resolved_again_each_time() {
+    // Names of the test's own: /etc/hosts is another file for what runs in here.
+    let scratch = Scratch::new("names");
+    let hosts = scratch.write("hosts", "");
+    let named = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]);
+        command.args([
+            r#"mount --bind "$0" /etc/hosts && exec "$@""#,
+            &hosts,
+            program,
+        ]);
+        command
+    };
+    let allowed = named("true").output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "mount namespaces must be allowed where CI=true");
+        eprintln!("skipped: no mount namespaces (unshare --map-root-user --mount)");
+        return;
+    }
+    let points_to = |ip| scratch.write("hosts", &format!("{ip} seed.test\n"));
+    let (ip, nobody) = (fresh_ip(), fresh_ip());
+    points_to(nobody);
+    let mut command = named(Which::Ours.program());
+    command
+        .args([
+            "agent",
+            "-node=member",
+            "-retry-join=seed.test",
+            "-retry-interval=1s",
+        ])
+        .args([format!("-bind={ip}"), format!("-rpc-addr={ip}:7373")]);
+    let member = Process::of(&mut command);
+    member.wait_for(&format!("Failed to join {nobody}: "));
+    let seed = start("seed", &[]);
+    points_to(seed.ip);
+    member.wait_for("Join completed. Synced with 1 initial agents");
+    seed.wait_for_members(&[("member", "alive"), ("seed", "alive")]);
+}
+
+#[test]
 fn tags_that_are_changed_while_agents_run_appear_in_the_members_of_all() {
     let a = start("a", &["-tag=role=web"]);
     let join = a.ip.to_string();
@@ -333,7 +376,7 @@ fn the_environment_names_the_agent_and_the_token_and_flags_win() {
     let file = ConfigFile::new("auth", r#"{"rpc_auth": "s3cr3t"}"#);
     let agent = start("a", &["-config-file", file.path()]);
     let members = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_serf"))
+        let output = Command::new(env!("CARGO_BIN_EXE_serf"))
             .arg("members")
             .args(args)
             .env("SERF_RPC_ADDR", &agent.rpc_addr)
