@@ -91,6 +91,16 @@ fn an_agent_that_hears_others_and_has_none_of_their_keys_says_so() {
     let agent = Agent::start(Which::Ours, "alpha", &args);
     let http = agent.process.wait_for("HTTP listener at ");
     let http = http.rsplit(' ').next().unwrap().to_owned();
+    // The answer to a question about health: its status line and its body.
+    let health = || {
+        let mut stream = TcpStream::connect(&http).unwrap();
+        let request = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(!health().contains("cannot-decrypt"), "{}", health());
     let seed = agent.ip.to_string();
     let other = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     let args = [
@@ -108,16 +118,21 @@ fn an_agent_that_hears_others_and_has_none_of_their_keys_says_so() {
         .wait_for("[ERR] memberlist: Nothing that others send can be decrypted");
     assert!(log.contains("keys -list"), "{log}");
     eventually("the reason", || {
-        let mut stream = TcpStream::connect(&http).unwrap();
-        let request = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = health();
         let degraded = answer.starts_with("HTTP/1.1 503") && answer.contains("\"cannot-decrypt: ");
         degraded.then_some(()).ok_or(answer)
     });
     let story = stdout(&agent.run(Which::Ours, "why", &["alpha"]));
     assert!(story.contains("  cannot-decrypt  "), "{story}");
+
+    drop(stranger);
+    let args = ["-profile=local", "-encrypt", OLD, "-join", &seed];
+    let _friend = Agent::start(Which::Ours, "friend", &args);
+    eventually("good health", || {
+        let answer = health();
+        let ready = answer.starts_with("HTTP/1.1 200");
+        ready.then_some(()).ok_or(answer)
+    });
 }
 
 #[test]
