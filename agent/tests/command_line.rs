@@ -4,6 +4,7 @@
 
 mod support;
 
+use clap_complete::Shell;
 use support::{Which, reference_is_installed, run, stderr, stdout};
 
 #[test]
@@ -24,6 +25,31 @@ fn help_goes_to_stderr_and_says_which_commands_there_are() {
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains("--detailed"));
     assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn every_name_of_a_flag_is_in_help_manual_and_completions() {
+    let help = stderr(&run(Which::Ours, &["agent", "-help"]));
+    let mut manual = Vec::new();
+    let commands = serf_agent::cli::describe();
+    let agent = commands.find_subcommand("agent").unwrap();
+    clap_mangen::Man::new(agent.clone())
+        .render(&mut manual)
+        .unwrap();
+    let manual = String::from_utf8(manual).unwrap().replace("\\-", "-");
+    let [bash, zsh, fish] = [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut commands.clone(), "serf", &mut script);
+        String::from_utf8(script).unwrap()
+    });
+    for name in ["config-file", "config-dir"] {
+        let long = format!("--{name}");
+        for text in [&help, &manual, &bash] {
+            assert!(text.contains(&long), "{name}: {text}");
+        }
+        assert!(zsh.contains(&format!("'*{long}=[")), "{zsh}");
+        assert!(fish.contains(&format!(" -l {name} ")), "{fish}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) struct Agent {
     #[arg(long, value_name = "ADDR")]
     advertise: Option<String>,
     /// JSON file, or directory of *.json files, to read configuration from; repeat for more
-    #[arg(long, value_name = "PATH", alias = "config-dir")]
+    #[arg(long, value_name = "PATH", visible_alias = "config-dir")]
     config_file: Vec<PathBuf>,
     /// Address of a member to join; repeat for more. Fails if none can be reached
     #[arg(long, value_name = "ADDR")]

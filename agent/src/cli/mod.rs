@@ -179,13 +179,23 @@ pub fn describe() -> clap::Command {
         let command = (entry.describe)().name(entry.name);
         let long = command.get_about().cloned().unwrap_or_default();
         let command = command.about(entry.about).long_about(long);
-        command.disable_help_flag(true)
+        command.mut_args(with_aliases).disable_help_flag(true)
     });
     clap::Command::new("serf")
         .about("Cluster membership, failure detection and events by gossip")
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_subcommand(true)
         .subcommands(commands)
+}
+
+/// Tells of a flag's other names in its text: manual pages would not show them.
+fn with_aliases(arg: clap::Arg) -> clap::Arg {
+    let Some(names) = arg.get_visible_aliases().filter(|names| !names.is_empty()) else {
+        return arg;
+    };
+    let names = names.join(", --");
+    let text = arg.get_help().cloned().unwrap_or_default();
+    arg.help(format!("{text} [alias: --{names}]"))
 }
 
 fn help(command: clap::Command) -> String {
