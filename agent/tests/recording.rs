@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::net::UdpSocket;
+use std::os::unix::fs::MetadataExt as _;
+
 use serf_agent::config::Runtime;
 use serf_sim::replay::Replay;
-use support::{Agent, Scratch, Which, eventually, run, stderr, stdout};
+use support::{Agent, Scratch, Which, eventually, fresh_ip, run, stderr, stdout};
 
 /// True if this machine lets the runtime run; says why if it does not.
 fn runs(runtime: &str) -> bool {
@@ -81,6 +84,37 @@ fn what_an_agent_that_was_killed_has_recorded_can_be_replayed() {
 }
 
 #[test]
+fn files_of_a_journal_are_as_large_and_as_many_as_the_operator_wants() {
+    let scratch = Scratch::new("record-limits");
+    let journals = ["journal", "journal.1", "journal.2"].map(|name| scratch.path(name));
+    let limits = ["-record-size=1048576", "-record-files=2"];
+    let args = ["-profile=local", "-record", &journals[0]];
+    let mut agent = Agent::start(Which::Ours, "one", &[&args[..], &limits].concat());
+    // What makes no sense is in the journal, too.
+    let noise = UdpSocket::bind((fresh_ip(), 0)).unwrap();
+    let flood_until_another_is = |than: Option<u64>| {
+        eventually("a full file", || {
+            noise.send_to(&[0; 60_000], (agent.ip, 7946)).unwrap();
+            let file = std::fs::metadata(&journals[1]).ok();
+            let file = file.map(|file| file.ino()).filter(|ino| Some(*ino) != than);
+            file.ok_or_else(|| "the first is not full".to_owned())
+        })
+    };
+    let first = flood_until_another_is(None);
+    flood_until_another_is(Some(first));
+    agent.process.signal("INT");
+    assert_eq!(agent.process.exit_code(), Some(0));
+    assert!(!std::fs::exists(&journals[2]).unwrap(), "two are kept");
+    for path in &journals[..2] {
+        let journal = std::fs::read(path).unwrap();
+        let mut replay = Replay::new(&journal, vec![]).unwrap();
+        while replay.step().unwrap().is_some() {}
+    }
+    let full = std::fs::metadata(&journals[1]).unwrap().len();
+    assert!((1 << 20..2 << 20).contains(&full), "{full} bytes");
+}
+
+#[test]
 fn a_runtime_that_is_not_there_is_refused_with_those_that_are() {
     let output = run(Which::Ours, &["agent", "-runtime", "async-std"]);
     assert_eq!(output.status.code(), Some(1));
@@ -91,9 +125,25 @@ fn a_runtime_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn both_are_in_the_effective_configuration() {
-    let args = ["agent", "-node=x", "-record=/tmp/j", "-check-config"];
+fn all_of_it_is_in_the_effective_configuration() {
+    let args = [
+        "agent",
+        "-node=x",
+        "-record=/tmp/j",
+        "-record-files=2",
+        "-check-config",
+    ];
     let shown = stdout(&run(Which::Ours, &args));
     assert!(shown.contains(r#""record": "/tmp/j""#), "{shown}");
+    assert!(shown.contains(r#""record_size": 67108864"#), "{shown}");
+    assert!(shown.contains(r#""record_files": 2"#), "{shown}");
     assert!(shown.contains(r#""runtime": "tokio""#), "{shown}");
+    let wrong = [&args[..], &["-record-size=5"]].concat();
+    let output = run(Which::Ours, &wrong);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    assert!(
+        told.contains("Invalid record_size: 5 (accepted are "),
+        "{told}"
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serf_tokio::files::load_keyring;
-use serf_tokio::{JournalLimits, Keyring, Options};
+use serf_tokio::{Keyring, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -79,9 +79,7 @@ async fn start(source: &Source) -> Result<Started, String> {
     options.snapshot = settings.snapshot.clone();
     options.rejoin_after_leave = settings.rejoin_after_leave;
     options.label = settings.label.clone();
-    if let Some(path) = &settings.record {
-        options = options.record(path, JournalLimits::default());
-    }
+    options.record = settings.record.clone();
     if let (Some(path), Some(keys)) = (&settings.keyring_file, &options.keyring) {
         let (count, path) = (keys.keys().len(), path.display());
         tracing::info!(target: "agent", "Restored keyring with {count} keys from {path}");

@@ -127,6 +127,12 @@ pub(super) struct Agent {
     /// left out
     #[arg(long, value_name = "FILE")]
     record: Option<String>,
+    /// Bytes that a file of -record may have before the next one begins [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    record_size: Option<i64>,
+    /// Files of -record that are kept, the newest included [default: 4]
+    #[arg(long, value_name = "COUNT")]
+    record_files: Option<i64>,
     /// What the node runs on: tokio, or smol or glommio if they are in this build [default: tokio]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<String>,
@@ -182,6 +188,8 @@ impl Run for Agent {
             http_addr: self.http_addr.unwrap_or_default(),
             log_format: self.log_format.unwrap_or_default(),
             record: self.record.unwrap_or_default(),
+            record_size: self.record_size.unwrap_or_default(),
+            record_files: self.record_files.unwrap_or_default(),
             runtime: self.runtime.unwrap_or_default(),
             ..RawConfig::default()
         };

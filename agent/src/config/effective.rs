@@ -6,6 +6,7 @@ use super::RawConfig;
 use super::settings::SHORTEST;
 use crate::duration::GoDuration;
 use serf_core::{Config, Versions, Wires};
+use serf_tokio::JournalLimits;
 
 /// What a secret is shown as.
 const HIDDEN: &str = "(hidden)";
@@ -45,10 +46,13 @@ impl RawConfig {
                 *value = GoDuration(default);
             }
         }
+        let journal = JournalLimits::default();
         for (value, default) in [
             (&mut self.user_event_size_limit, 512),
             (&mut self.query_size_limit, 1024),
             (&mut self.query_response_size_limit, 1024),
+            (&mut self.record_size, journal.file_bytes.cast_signed()),
+            (&mut self.record_files, journal.files.into()),
         ] {
             if *value == 0 {
                 *value = default;

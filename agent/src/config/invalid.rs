@@ -50,15 +50,19 @@ pub enum InvalidConfig {
     /// An event handler that makes no sense.
     #[error(transparent)]
     EventHandler(#[from] InvalidScript),
-    /// A size out of bounds.
-    #[error("Invalid {key}: {value} (accepted are 1 to {max} bytes)")]
-    Size {
+    /// A number out of bounds.
+    #[error("Invalid {key}: {value} (accepted are {min} to {max} {unit})")]
+    OutOfBounds {
         /// Which.
         key: &'static str,
         /// As given.
         value: i64,
+        /// The least that is accepted.
+        min: i64,
         /// The most that is accepted.
-        max: usize,
+        max: i64,
+        /// Of what.
+        unit: &'static str,
     },
     /// A duration out of bounds.
     #[error("Invalid {key}: {value} (accepted are durations up to 720h0m0s)")]

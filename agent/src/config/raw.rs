@@ -175,6 +175,10 @@ config! {
         log_format: String,
         /// Where to journal everything that goes into the node.
         record: String,
+        /// Bytes that a file of the journal may have.
+        record_size: i64,
+        /// Files of the journal that are kept.
+        record_files: i64,
         /// What the node runs on: tokio, smol or glommio.
         runtime: String,
     }

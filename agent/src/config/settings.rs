@@ -6,6 +6,7 @@ use std::time::Duration;
 use serf_core::keyring::{Key, Keyring};
 use serf_core::wire::label::Label;
 use serf_core::{Config, Tags, Versions, Wires};
+use serf_tokio::JournalLimits;
 
 use super::address::{Interface, on_interface, with_port};
 use super::{InvalidConfig, RawConfig, Runtime};
@@ -23,7 +24,13 @@ pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The most bytes that a user event, a query or a response can be allowed to have.
-const MAX_SIZE: usize = 9216;
+const MAX_SIZE: i64 = 9216;
+
+/// The bytes that a file of the journal can be allowed to have: 1 MiB to 1 TiB.
+const JOURNAL_SIZES: [i64; 2] = [1 << 20, 1 << 40];
+
+/// The most files of the journal that can be kept: all are renamed whenever one is full.
+const MAX_JOURNALS: i64 = 1000;
 
 /// What an agent runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +93,8 @@ pub struct Settings {
     pub leave_on_terminate: bool,
     /// Do not leave on SIGINT.
     pub skip_leave_on_interrupt: bool,
-    /// Where everything that goes into the node is journalled.
-    pub record: Option<PathBuf>,
+    /// Where everything that goes into the node is journalled, and how much of that is kept.
+    pub record: Option<(PathBuf, JournalLimits)>,
     /// What the node runs on.
     pub runtime: Runtime,
     /// What the operator should know about the configuration.
@@ -130,6 +137,7 @@ impl Settings {
         warn(&raw, &mut warnings);
         let discover = discover(&raw, &mut warnings)?;
         let raw = raw.with_defaults(host_name);
+        let journal = journal(&raw)?;
         let protocol_version = u8::try_from(raw.protocol)
             .ok()
             .filter(|version| Versions::speaking(*version).is_some())
@@ -252,7 +260,7 @@ impl Settings {
             event_handlers,
             leave_on_terminate: raw.leave_on_terminate,
             skip_leave_on_interrupt: raw.skip_leave_on_interrupt,
-            record: given(raw.record).map(PathBuf::from),
+            record: given(raw.record).map(|path| (path.into(), journal)),
             runtime,
             warnings,
         })
@@ -306,6 +314,19 @@ fn warn(raw: &RawConfig, warnings: &mut Vec<String>) {
             warnings.push(format!("Warning: '{key}' has no effect without a key"));
         }
     }
+    let limits = JournalLimits::default();
+    for (key, given, default) in [
+        (
+            "record_size",
+            raw.record_size,
+            limits.file_bytes.cast_signed(),
+        ),
+        ("record_files", raw.record_files, limits.files.into()),
+    ] {
+        if raw.record.is_empty() && given != 0 && given != default {
+            warnings.push(format!("Warning: '{key}' has no effect without 'record'"));
+        }
+    }
     for key in WITHOUT_EFFECT.iter().filter(|key| set.contains(key)) {
         warnings.push(format!("Warning: '{key}' has no effect"));
     }
@@ -336,14 +357,33 @@ fn discover(
 }
 
 fn size(key: &'static str, value: i64) -> Result<usize, InvalidConfig> {
-    usize::try_from(value)
-        .ok()
-        .filter(|size| (1..=MAX_SIZE).contains(size))
-        .ok_or(InvalidConfig::Size {
-            key,
-            value,
-            max: MAX_SIZE,
-        })
+    within(key, value, [1, MAX_SIZE], "bytes")
+}
+
+fn journal(raw: &RawConfig) -> Result<JournalLimits, InvalidConfig> {
+    let files = [1, MAX_JOURNALS];
+    Ok(JournalLimits {
+        file_bytes: within("record_size", raw.record_size, JOURNAL_SIZES, "bytes")?,
+        files: within("record_files", raw.record_files, files, "files")?,
+    })
+}
+
+/// The value, if it is from `min` to `max`.
+fn within<T: TryFrom<i64>>(
+    key: &'static str,
+    value: i64,
+    [min, max]: [i64; 2],
+    unit: &'static str,
+) -> Result<T, InvalidConfig> {
+    let inside = (min..=max).contains(&value).then_some(value);
+    let inside = inside.and_then(|value| T::try_from(value).ok());
+    inside.ok_or(InvalidConfig::OutOfBounds {
+        key,
+        value,
+        min,
+        max,
+        unit,
+    })
 }
 
 /// A text that is not empty.
@@ -405,6 +445,8 @@ mod tests {
             (r#"{"enable_compression": true}"#, "enable_compression"),
             (r#"{"accept_unencrypted": true}"#, "accept_unencrypted"),
             (r#"{"mdns": {"interface": "lo"}}"#, "mdns"),
+            (r#"{"record_size": 1048576}"#, "record_size"),
+            (r#"{"record_files": 2}"#, "record_files"),
         ] {
             let warnings = settings(text).unwrap().warnings;
             assert!(warnings.len() == 1 && warnings[0].contains(word), "{text}");
@@ -458,6 +500,16 @@ mod tests {
                     format!("Invalid {key}: {limit} (accepted are 1 to 9216 bytes)")
                 );
             }
+        }
+        for (key, wrong, accepted) in [
+            ("record_size", -1, "1048576 to 1099511627776 bytes"),
+            ("record_size", 1_048_575, "1048576 to 1099511627776 bytes"),
+            ("record_files", -1, "1 to 1000 files"),
+            ("record_files", 1001, "1 to 1000 files"),
+        ] {
+            let error = error(&format!(r#"{{"record": "/j", "{key}": {wrong}}}"#));
+            let words = format!("Invalid {key}: {wrong} (accepted are {accepted})");
+            assert_eq!(error, words);
         }
         assert!(error(r#"{"reconnect_timeout": "721h"}"#).contains("reconnect_timeout: 721h"));
         assert!(error(r#"{"log_format": "xml"}"#).contains("text and json"));
