@@ -26,6 +26,8 @@ struct Recording {
     path: PathBuf,
     /// Bytes that the file has so far.
     in_file: u64,
+    /// Bytes of the state that it began with.
+    beginning: u64,
     handed_on: Instant,
 }
 
@@ -40,6 +42,7 @@ impl Recorder {
             file_bytes: limits.file_bytes,
             path,
             in_file: 0,
+            beginning: 0,
             handed_on: Instant::ZERO,
         })))
     }
@@ -86,13 +89,16 @@ impl Recording {
         }
         self.in_file += piece.len() as u64;
         let mut written = self.writer.append(piece);
-        if written.is_ok() && self.in_file >= self.file_bytes {
+        // A state that is larger than a file would otherwise be written again with every piece.
+        let full = self.file_bytes.max(2 * self.beginning);
+        if written.is_ok() && self.in_file >= full {
             let mut beginning = Vec::new();
             if !(node.restart_journal() && node.take_journal(&mut beginning)) {
                 warn!(%path, "the journal ends here: the node's state is too large for it");
                 return false;
             }
-            self.in_file = beginning.len() as u64;
+            self.beginning = beginning.len() as u64;
+            self.in_file = self.beginning;
             written = self.writer.next_file();
             written = written.and_then(|()| self.writer.append(beginning));
         }
@@ -105,5 +111,47 @@ impl Recording {
             // That has been said where it happened.
             Err(Lost::Failed) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use futures_lite::future::block_on;
+    use serf_core::{Action, Config, Identity, Name, Params};
+
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_node_is_at_most_half_of_a_full_file() {
+        let place = tempfile::tempdir().unwrap();
+        let limits = JournalLimits {
+            file_bytes: 1000,
+            files: 1000,
+        };
+        let record = Some((place.path().join("journal"), limits));
+        let mut recorder = Recorder::open(record).unwrap();
+        let identity = Identity::new(Name::new("a").unwrap(), ([127, 0, 0, 1], 1).into());
+        let params = Params::new(Config::local()).unwrap();
+        let mut now = Instant::ZERO;
+        let mut node = Node::recorded(identity, params, [0; 32], now).unwrap();
+        for _ in 0..200 {
+            now = now + DELAY;
+            // The node remembers it: this is what makes its state grow.
+            node.user_event("news", &[7; 400], false, now).unwrap();
+            while !matches!(node.poll_action(&mut Vec::new()), Action::Wait(_)) {}
+            recorder.settled(&mut node, now);
+        }
+        assert!(recorder.records());
+        block_on(recorder.close(&mut node, now));
+        let files = fs::read_dir(place.path()).unwrap();
+        let sizes: Vec<u64> = files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .collect();
+        assert!(sizes.len() > 3, "{sizes:?}");
+        // The inputs, as much again for states, and the state that the last file begins with.
+        let inputs = 200 * 500;
+        assert!(sizes.iter().sum::<u64>() < 3 * inputs, "{sizes:?}");
     }
 }

@@ -21,7 +21,8 @@ const QUEUE: usize = 256;
 pub struct JournalLimits {
     /// How many bytes a file may have, 64 MiB by default. When it is full, the next one begins with
     /// the whole state of the node, so that each can be replayed by itself. Lowering it writes that
-    /// state more often, which takes a node some milliseconds per thousand members it knows.
+    /// state more often, which takes a node some milliseconds per thousand members it knows; where
+    /// the state takes more than half of a file, files get twice as large as the state.
     pub file_bytes: u64,
     /// How many files are kept, 4 by default: `FILE`, the newest, and those before it, also of runs
     /// before this one, as `FILE.1`, `FILE.2` and so on. Zero counts as one.
