@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::journal::Input;
 use crate::member::{Name, Profile, Status, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncEntry, SyncState};
+use crate::secret;
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
@@ -201,6 +202,9 @@ impl Node {
             Ok(Frame::Complete { len }) => {
                 self.streams.held -= received.len();
                 self.handle_frame(id, &mut received[..len], dialled);
+                if self.envelope.keys().is_some() {
+                    secret::truncate(&mut received, 0);
+                }
             }
             Ok(Frame::Partial) => {
                 if let Some(stream) = self.streams.open.get_mut(&id.0) {

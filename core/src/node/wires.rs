@@ -192,6 +192,7 @@ impl Node {
                 } += 1;
             }
         }
+        unpacker.wipe();
         self.unpacker = unpacker;
     }
 

@@ -5,6 +5,8 @@ use core::mem;
 use core::ops::Range;
 use core::slice;
 
+use zeroize::Zeroizing;
+
 use super::compress::Unpacker;
 use super::error::{MessageError, PacketError};
 use super::field::Origin;
@@ -202,7 +204,7 @@ impl Flattening<'_> {
     }
 
     fn add_compressed(&mut self, body: &[u8], depth: usize) {
-        let mut inflated = Vec::new();
+        let mut inflated = Zeroizing::new(Vec::new());
         match self.unpacker.inflate_into(&mut inflated, body, self.budget) {
             Ok(()) => {
                 self.budget -= inflated.len();
