@@ -191,6 +191,7 @@ impl Node {
             && !self.envelope.is_used()
             && let Ok(Frame::Complete { len }) = native::frame(bytes, cap)
         {
+            self.counters.dropped_trailing += u64::from(len < bytes.len());
             return self.handle_stream_message(id, &bytes[..len], false);
         }
         stream.received.extend_from_slice(bytes);
@@ -201,6 +202,7 @@ impl Node {
         match self.frame_in(&received, &mut framing, dialled) {
             Ok(Frame::Complete { len }) => {
                 self.streams.held -= received.len();
+                self.counters.dropped_trailing += u64::from(len < received.len());
                 self.handle_frame(id, &mut received[..len], dialled);
                 if self.envelope.keys().is_some() {
                     secret::truncate(&mut received, 0);
