@@ -244,7 +244,13 @@ fn answers_of_failed_commands_have_the_bodies_that_clients_wait_for() {
     let reason = "Keyring is empty (encryption not enabled)";
     assert_eq!(response.messages, [(text("alpha"), text(reason))].into());
     assert_eq!(response.keys, Some([].into()));
-    raw.send("install-key", 24, Some(&msg::KeyRequest { key: text("x") }));
+    raw.send(
+        "install-key",
+        24,
+        Some(&msg::KeyRequest {
+            key: text("x").into(),
+        }),
+    );
     assert!(raw.header().1.contains("not standard base64"));
     let _: msg::KeyResponse = raw.body();
     let mut query = msg::QueryRequest {

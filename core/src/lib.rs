@@ -113,6 +113,7 @@ mod member;
 pub mod message;
 mod node;
 mod rng;
+mod secret;
 mod serf;
 mod stats;
 mod swim;

@@ -62,7 +62,9 @@ counters! {
     /// Messages dropped: cut short, or with a length inside that runs past their end. (On the native
     /// wire these are malformed.)
     dropped_truncated,
-    /// Bytes behind the last message of a packet, dropped: how many packets had such.
+    /// Bytes behind a message or behind the last of several, or behind what a stream is for, that
+    /// belong to nothing and are dropped: how often there were such. (On the native wire, what stands
+    /// behind the fields of a message is a later version's, and not counted.)
     dropped_trailing,
     /// Messages dropped: malformed inside an intact packet.
     dropped_malformed,

@@ -4,7 +4,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
 
+use serf_core::message::{Ping, StreamMessage};
 use serf_core::wire::memberlist::MAX_INFLATED;
+use serf_core::wire::native::write_stream_message;
 use serf_core::{Config, Counters, Identity, Instant, Name, Node, Params, StreamInput};
 
 /// What a packet can make a node take, at the most.
@@ -125,6 +127,19 @@ fn native(content: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// A frame of the native wire: a ping for somebody else.
+fn native_frame() -> Vec<u8> {
+    let mut frame = Vec::new();
+    let ping = StreamMessage::Ping(Ping {
+        seq: 5,
+        target: "node-2".into(),
+        source: peer(),
+        source_name: "node-2".into(),
+    });
+    write_stream_message(&mut frame, &ping);
+    frame
+}
+
 type Counter = fn(&Counters) -> u64;
 
 #[test]
@@ -135,7 +150,7 @@ fn s_37_packets_are_refused_within_two_mebibytes_and_counted_by_kind() {
     let full = compound(&[NACK; 255]);
     let small_bomb = bomb(MAX_INFLATED / 2 + 1);
     let nested_values = [&b"\x0b\x81\xa1x"[..], &vec![0x91; 60_000]].concat();
-    let hostile: [(&str, Vec<u8>, Counter); 26] = [
+    let hostile: [(&str, Vec<u8>, Counter); 28] = [
         ("nothing", vec![], |c| c.dropped_empty),
         ("nothing behind a checksum", b"\x0c\0\0\0\0".to_vec(), |c| {
             c.dropped_empty
@@ -198,6 +213,16 @@ fn s_37_packets_are_refused_within_two_mebibytes_and_counted_by_kind() {
             [&compound(&[NACK, NACK]), &b"more"[..]].concat(),
             |c| c.dropped_trailing,
         ),
+        (
+            "bytes behind a message",
+            [NACK, &vec![0; 60_000]].concat(),
+            |c| c.dropped_trailing,
+        ),
+        (
+            "bytes behind a message in a message",
+            b"\x08\x01\x81\xa5LTime\x01more".to_vec(),
+            |c| c.dropped_trailing,
+        ),
         ("no versions", alive(b"", &[10, 0, 0, 3]), |c| {
             c.dropped_invalid_member
         }),
@@ -246,7 +271,7 @@ fn s_37_packets_are_refused_within_two_mebibytes_and_counted_by_kind() {
 #[test]
 fn s_37_streams_are_refused_within_twice_their_limit_and_counted_by_kind() {
     let nested = [&b"\x00"[..], &vec![0x91; 200_000], b"\xc1"].concat();
-    let hostile: [(&str, Vec<u8>, Counter); 12] = [
+    let hostile: [(&str, Vec<u8>, Counter); 14] = [
         (
             "a user message of 2^64 bytes",
             b"\x08\x81\xaaUserMsgLen\xcf\xff\xff\xff\xff\xff\xff\xff\xff".to_vec(),
@@ -283,6 +308,16 @@ fn s_37_streams_are_refused_within_twice_their_limit_and_counted_by_kind() {
             "compressed twice",
             compressed(&compressed(b"\x00\x80")),
             |c| c.skipped_unknown,
+        ),
+        (
+            "bytes behind a ping",
+            b"\x00\x82\xa4Node\xa6node-1\xa5SeqNo\x05more".to_vec(),
+            |c| c.dropped_trailing,
+        ),
+        (
+            "native: bytes behind a frame",
+            [&native_frame()[..], b"more"].concat(),
+            |c| c.dropped_trailing,
         ),
         ("nested values", nested, |c| c.failed_streams),
         ("an unknown type", b"\x42rest".to_vec(), |c| {

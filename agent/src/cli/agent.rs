@@ -164,7 +164,7 @@ impl Run for Agent {
             interface: self.iface.unwrap_or_default(),
             advertise: self.advertise.unwrap_or_default(),
             discover: self.discover.unwrap_or_default(),
-            encrypt_key: self.encrypt.unwrap_or_default(),
+            encrypt_key: self.encrypt.unwrap_or_default().into(),
             keyring_file: self.keyring_file.unwrap_or_default(),
             log_level: self.log_level.unwrap_or_default(),
             profile: self.profile.unwrap_or_default(),

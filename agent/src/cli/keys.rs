@@ -1,6 +1,7 @@
 //! `serf keys`
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -120,7 +121,7 @@ impl Run for Keys {
             Operation::Remove(key) => client.remove_key(key).await,
             Operation::List => client.list_keys().await,
         };
-        let (response, error) = match outcome {
+        let (mut response, error) = match outcome {
             Ok(response) => (response, String::new()),
             Err(KeyFailure { error, response }) => (response, error.to_string()),
         };
@@ -129,11 +130,11 @@ impl Run for Keys {
             Format::Text => show(&operation, &response, &error),
             Format::Json => say(json(&Report {
                 error,
-                messages: response.messages,
+                messages: mem::take(&mut response.messages),
                 members: response.num_nodes,
                 responses: response.num_resp,
                 errors: response.num_err,
-                keys: response.keys,
+                keys: response.keys.take(),
             })),
         }
         Ok(match succeeded {

@@ -68,7 +68,7 @@ impl RawConfig {
         for raised in [&mut shown.retry_interval, &mut shown.broadcast_timeout] {
             raised.0 = raised.0.max(SHORTEST);
         }
-        for secret in [&mut shown.rpc_auth, &mut shown.encrypt_key] {
+        for secret in [&mut shown.rpc_auth, &mut *shown.encrypt_key] {
             if !secret.is_empty() {
                 HIDDEN.clone_into(secret);
             }

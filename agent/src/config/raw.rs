@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::duration::GoDuration;
 
@@ -27,7 +28,7 @@ macro_rules! merge_scalars {
     )*};
 }
 
-merge_scalars!(String, bool, i64, GoDuration);
+merge_scalars!(String, Zeroizing<String>, bool, i64, GoDuration);
 
 impl Merge for Vec<String> {
     fn merge(&mut self, later: Self) {
@@ -94,7 +95,7 @@ config! {
         /// Cluster name for mDNS.
         discover: String,
         /// Key for gossip.
-        encrypt_key: String,
+        encrypt_key: Zeroizing<String>,
         /// Where to keep keys.
         keyring_file: String,
         /// Lowest level of printed log lines.
@@ -255,7 +256,7 @@ impl RawConfig {
             source,
         };
         if !std::fs::metadata(path).map_err(read_error)?.is_dir() {
-            let text = std::fs::read_to_string(path).map_err(read_error)?;
+            let text = Zeroizing::new(std::fs::read_to_string(path).map_err(read_error)?);
             return Self::from_json(&text).map_err(|source| ConfigFileError::Decode {
                 path: path.to_owned(),
                 source,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rmp::encode as put;
 use rmpv::Value;
+use zeroize::Zeroizing;
 
 const IN_MEMORY: &str = "writing to memory cannot fail";
 
@@ -129,6 +130,19 @@ impl Decode for String {
         // Names of other systems' members may be any bytes; show them as far as they are text.
         Ok(Self::from_utf8(bytes)
             .unwrap_or_else(|error| Self::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+}
+
+/// A text that is a secret: it is moved from one to the next, never copied.
+impl Encode for Zeroizing<String> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.as_str().encode(out);
+    }
+}
+
+impl Decode for Zeroizing<String> {
+    fn decode(value: Value) -> Result<Self, Malformed> {
+        String::decode(value).map(Self::new)
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use rmp::Marker;
 use rmpv::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use zeroize::Zeroize as _;
 
 use super::codec::Malformed;
 
@@ -77,6 +78,7 @@ impl Framer {
 
     /// Adds bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -94,16 +96,32 @@ impl Framer {
         if !self.scan()? {
             return Ok(None);
         }
-        let mut whole = self.buffer.split_to(self.scanned).freeze().reader();
-        if self.buffer.is_empty() {
+        let whole = &mut self.buffer[..self.scanned];
+        let value = rmpv::decode::read_value(&mut &*whole);
+        // It may have been a request with a key.
+        whole.zeroize();
+        if self.scanned == self.buffer.len() {
             // Do not hold on to the room that one large message took.
             self.buffer = BytesMut::new();
+        } else {
+            self.buffer.advance(self.scanned);
         }
         self.scanned = 0;
         self.elements = 0;
-        rmpv::decode::read_value(&mut whole)
+        value
             .map(Some)
             .map_err(|error| Malformed::Syntax(error.to_string()))
+    }
+
+    /// Makes room for more bytes. What has to move leaves no copy behind.
+    fn reserve(&mut self, more: usize) {
+        let len = self.buffer.len();
+        if self.buffer.capacity() - len < more {
+            let mut larger = BytesMut::with_capacity(len + more.max(len));
+            larger.extend_from_slice(&self.buffer);
+            self.buffer.zeroize();
+            self.buffer = larger;
+        }
     }
 
     /// Looks for the end of the value under way; true when `scanned` has reached it.
@@ -159,6 +177,12 @@ impl Framer {
             self.open.pop();
         }
         true
+    }
+}
+
+impl Drop for Framer {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
     }
 }
 
@@ -271,7 +295,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// # Errors
     /// The connection broke.
     pub async fn fill(&mut self) -> io::Result<bool> {
-        self.framer.buffer.reserve(4096);
+        self.framer.reserve(4096);
         Ok(self.source.read_buf(&mut self.framer.buffer).await? > 0)
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use rmpv::Value;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::codec::{Bytes, Encode, Fields, Malformed, encode_record, records};
 
@@ -113,6 +114,14 @@ impl RequestHeader {
             self.seq = seq;
         }
         Ok(())
+    }
+}
+
+impl Drop for KeyResponse {
+    fn drop(&mut self) {
+        for (mut key, _) in self.keys.take().into_iter().flatten() {
+            key.zeroize();
+        }
     }
 }
 
@@ -289,11 +298,12 @@ records! {
 
     /// Body of `install-key`, `use-key` and `remove-key`.
     pub struct KeyRequest {
-        /// The key in base64.
-        "Key" => key: String,
+        /// The key in base64; overwritten in memory when dropped.
+        "Key" => key: Zeroizing<String>,
     }
 
-    /// Answer to the key commands; follows also an error.
+    /// Answer to the key commands; follows also an error. Keys are overwritten in memory when it is
+    /// dropped.
     pub struct KeyResponse {
         /// Node to message.
         "Messages" => messages: BTreeMap<String, String>,
@@ -471,7 +481,8 @@ impl Coordinate {
 /// The encoding of a response header and, if there is one, its body.
 #[must_use]
 pub fn response(seq: u64, error: &str, body: Option<&dyn Encode>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
+    // Room for a list of keys: a buffer that is moved as it grows leaves a copy behind.
+    let mut out = Vec::with_capacity(4096);
     let header = ResponseHeader {
         seq,
         error: error.to_owned(),

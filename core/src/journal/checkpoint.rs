@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{KeyMark, MissingKey};
 use crate::node::Node;
@@ -68,7 +69,7 @@ impl Checkpoint<'_> {
         let found: Result<Vec<Key>, _> = self.keys.iter().map(|mark| mark.find(keys)).collect();
         let found = found.map_err(CheckpointError::MissingKey)?;
         let ring = Keyring::from_keys(found).map_err(|_| CheckpointError::Unknown)?;
-        let mut sealed = self.node.to_vec();
+        let mut sealed = Zeroizing::new(self.node.to_vec());
         let opened = Sealer::new(&ring);
         let opened = opened.open_packet(&mut sealed, &Label::none());
         let node = opened

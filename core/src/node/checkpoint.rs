@@ -6,6 +6,13 @@ use super::Node;
 use crate::serf::keyring::Keyring;
 
 impl Node {
+    /// How many bytes [`save`](Self::save) appends. A buffer that is moved as it grows would leave in
+    /// clear what is sealed afterwards.
+    pub(crate) fn saved_len(&self) -> usize {
+        postcard::serialize_with_flavor(self, postcard::ser_flavors::Size::default())
+            .expect("a node has nothing that cannot be written")
+    }
+
     /// Appends all that decides what a drained node does next: everything but its keys, and the
     /// pool that it shares profiles through.
     pub(crate) fn save(&self, out: &mut Vec<u8>) {

@@ -12,6 +12,7 @@ use crate::action::StreamFailure;
 use crate::event::Event;
 use crate::journal::{Input, KeyMark};
 use crate::rng::Rng;
+use crate::secret;
 use crate::serf::keyring::Keyring;
 use crate::time::Instant;
 use crate::wire::Wire;
@@ -86,8 +87,13 @@ impl Envelope {
         nonce
     }
 
-    /// Begins a packet; [`seal_packet`](Self::seal_packet) ends it.
-    pub(super) fn open_packet(&self, buf: &mut Vec<u8>) {
+    /// Begins a packet of at most `budget` bytes; [`seal_packet`](Self::seal_packet) ends it.
+    pub(super) fn open_packet(&self, buf: &mut Vec<u8>, budget: usize) {
+        if self.ring.is_some() {
+            // A buffer that moves leaves in clear what it had. What turns out not to fit is there for
+            // a while, too.
+            buf.reserve(2 * budget);
+        }
         self.label.append_header(buf);
     }
 
@@ -176,6 +182,7 @@ impl Node {
             _ if self.params.verify_incoming => self.not_decrypted(from),
             _ => self.handle_packet(from, bytes),
         }
+        secret::truncate(&mut copy, 0);
         self.envelope.scratch = copy;
     }
 

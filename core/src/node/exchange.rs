@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::journal::Input;
 use crate::member::{Name, Profile, Status, VersionRange};
 use crate::message::{Accusation, StreamMessage, Sync, SyncEntry, SyncState};
+use crate::secret;
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
@@ -190,6 +191,7 @@ impl Node {
             && !self.envelope.is_used()
             && let Ok(Frame::Complete { len }) = native::frame(bytes, cap)
         {
+            self.counters.dropped_trailing += u64::from(len < bytes.len());
             return self.handle_stream_message(id, &bytes[..len], false);
         }
         stream.received.extend_from_slice(bytes);
@@ -200,7 +202,11 @@ impl Node {
         match self.frame_in(&received, &mut framing, dialled) {
             Ok(Frame::Complete { len }) => {
                 self.streams.held -= received.len();
+                self.counters.dropped_trailing += u64::from(len < received.len());
                 self.handle_frame(id, &mut received[..len], dialled);
+                if self.envelope.keys().is_some() {
+                    secret::truncate(&mut received, 0);
+                }
             }
             Ok(Frame::Partial) => {
                 if let Some(stream) = self.streams.open.get_mut(&id.0) {

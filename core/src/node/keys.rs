@@ -5,9 +5,11 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Node;
 use crate::action::{CommandId, Outcome};
@@ -18,7 +20,7 @@ use crate::member::Name;
 use crate::message;
 use crate::serf::collector::Answer;
 use crate::serf::key_report::{KeyOperation, KeyReport};
-use crate::serf::keyring::{Keyring, KeyringError};
+use crate::serf::keyring::{Key, Keyring, KeyringError};
 use crate::serf::query::{QueryKey, QueryParams};
 use crate::time::Instant;
 use crate::wire::memberlist::{
@@ -33,6 +35,11 @@ const MAX_KEYS: usize = 256;
 
 /// A key takes about this many bytes in an answer.
 const BYTES_PER_KEY: usize = 25;
+
+/// More bytes than a request has, and than an answer with all keys of a ring: buffers that hold keys
+/// must not be moved, as that would leave a copy behind.
+const MAX_REQUEST: usize = 16 + Key::MAX_LEN;
+const MAX_ANSWER: usize = MAX_MESSAGE + (Keyring::MAX_KEYS + 1) * 48;
 
 /// Through how many others each answer travels besides: an operator who reads that somebody was
 /// silent has work to do, which a lost packet should not cause.
@@ -71,16 +78,14 @@ impl Node {
         let live = members.filter(|record| record.state().is_live());
         let silent: BTreeSet<Name> = live.map(|record| record.profile.name.clone()).collect();
         let expected = silent.len();
-        let mut payload = Vec::new();
+        let mut payload = Zeroizing::new(Vec::with_capacity(MAX_REQUEST));
         let key = operation.key();
         write_key_request(&mut payload, &KeyRequest { key });
         let name = operation.query_name();
-        let (id, report) = (self.take_command(), KeyReport::default());
-        let task = KeyTask {
-            id,
-            silent,
-            report: KeyReport { expected, ..report },
-        };
+        let id = self.take_command();
+        let mut report = KeyReport::default();
+        report.expected = expected;
+        let task = KeyTask { id, silent, report };
         // The answer of this node itself comes before the query returns.
         let params = QueryParams {
             relay_factor: RELAYS,
@@ -97,9 +102,13 @@ impl Node {
         let Some(task) = self.key_tasks.get_mut(&query) else {
             return Some(answer);
         };
-        if let Answer::Response { from, payload } = answer {
+        if let Answer::Response { from, mut payload } = answer {
             task.silent.remove(&from);
             task.report.take(from, &payload);
+            // It may list keys. Nobody else has it.
+            if let Some(payload) = Arc::get_mut(&mut payload) {
+                payload.zeroize();
+            }
             if task.report.responses >= task.report.expected {
                 self.collectors.close(query);
                 self.end_key_task(query);
@@ -124,8 +133,12 @@ impl Node {
     }
 
     /// Does what a key query asks for, and says how it went.
-    pub(super) fn answer_key_query(&mut self, name: &str, query: &message::Query<'_>) -> Vec<u8> {
-        let mut answer = Vec::new();
+    pub(super) fn answer_key_query(
+        &mut self,
+        name: &str,
+        query: &message::Query<'_>,
+    ) -> Zeroizing<Vec<u8>> {
+        let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         if name == "list-keys" {
             self.list_keys(&mut answer);
             return answer;
@@ -220,7 +233,10 @@ impl KeyReport {
 }
 
 fn count(counts: &mut BTreeMap<String, usize>, key: &str) {
-    if counts.len() < MAX_KEYS || counts.contains_key(key) {
-        *counts.entry(key.to_owned()).or_default() += 1;
+    // No copy of a key is made that is not kept.
+    if let Some(count) = counts.get_mut(key) {
+        *count += 1;
+    } else if counts.len() < MAX_KEYS {
+        counts.insert(key.to_owned(), 1);
     }
 }

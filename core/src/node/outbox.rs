@@ -14,6 +14,7 @@ use super::wires::Dest;
 use crate::action::{CommandId, Outcome, StreamId};
 use crate::event::Event;
 use crate::member::Name;
+use crate::secret::Secret;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::query::QueryKey;
 use crate::serf::responder::ReplyTo;
@@ -87,7 +88,7 @@ pub(super) enum Output {
     Forward {
         to: Dest,
         wire: Wire,
-        message: Box<[u8]>,
+        message: Secret,
     },
     /// Tell the asker.
     Answer { query: QueryKey, answer: Answer },

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::outbox::Output;
 use super::query::relayed;
 use super::wires::{Dest, Writer};
@@ -153,7 +155,7 @@ impl Node {
                 response,
             } => {
                 let response = SerfMessage::QueryResponse(response.message(source_name));
-                let mut encoded = Vec::new();
+                let mut encoded = Zeroizing::new(Vec::with_capacity(self.params.packet_budget));
                 match via.wire {
                     Wire::Native => {
                         native::append_message(&mut encoded, &Message::Serf(response));
@@ -334,7 +336,7 @@ impl Node {
         fill: Fill,
     ) -> Option<Action> {
         let begin = buf.len();
-        self.envelope.open_packet(buf);
+        self.envelope.open_packet(buf, self.params.packet_budget);
         let start = buf.len();
         let room = self.packet_room();
         let fill = if to.news { fill } else { Fill::Not };

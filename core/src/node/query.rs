@@ -1,11 +1,14 @@
 //! Questions to all members or to some, and their answers (wire-protocol reference, section 8.5).
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::Node;
 use super::outbox::Output;
@@ -14,13 +17,14 @@ use super::wires::Dest;
 use crate::error::CommandError;
 use crate::event::Event;
 use crate::journal::Input;
-use crate::member::Versions;
+use crate::member::{Name, Versions};
 use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, SerfMessage};
+use crate::secret::Secret;
 use crate::serf::clock::LamportTime;
 use crate::serf::collector::{Answer, Bounds, Collected, QuerySummary};
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
 use crate::serf::query::{
-    INTERNAL_PREFIX, Query, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
+    INTERNAL_PREFIX, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
 };
 use crate::serf::responder::{ReplyTo, RespondError};
 use crate::serf::window::Refused;
@@ -37,10 +41,15 @@ const RELAY_SINCE: u8 = 5;
 /// A query on its way to everybody.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct QueryNews {
-    query: Query,
+    key: QueryKey,
+    source: SocketAddr,
+    source_name: Option<Name>,
     filters: KeptFilters,
     flags: QueryFlags,
     relay_factor: u8,
+    timeout: Duration,
+    name: Box<str>,
+    payload: Secret,
 }
 
 /// Filters in the form in which they came.
@@ -79,26 +88,30 @@ impl Broadcast for QueryNews {
 impl QueryNews {
     fn new(query: &message::Query<'_>) -> Self {
         Self {
-            query: Query::from(query),
+            key: query.key(),
+            source: query.source,
+            source_name: Name::try_from(query.source_name).ok(),
             filters: KeptFilters::from(query.filters),
             flags: query.flags,
             relay_factor: query.relay_factor,
+            timeout: query.timeout,
+            name: query.name.into(),
+            payload: query.payload.into(),
         }
     }
 
     pub(super) fn message(&self) -> SerfMessage<'_> {
-        let query = &self.query;
         SerfMessage::Query(message::Query {
-            ltime: query.key.ltime,
-            id: query.key.id,
-            source: query.source,
-            source_name: query.source_name.as_ref().map_or("".into(), RawName::from),
+            ltime: self.key.ltime,
+            id: self.key.id,
+            source: self.source,
+            source_name: self.source_name.as_ref().map_or("".into(), RawName::from),
             filters: self.filters.borrow(),
             flags: self.flags,
             relay_factor: self.relay_factor,
-            timeout: query.timeout,
-            name: &query.name,
-            payload: &query.payload,
+            timeout: self.timeout,
+            name: &self.name,
+            payload: &self.payload,
         })
     }
 }
@@ -108,7 +121,7 @@ impl QueryNews {
 pub(super) struct Response {
     key: QueryKey,
     flags: u32,
-    payload: Arc<[u8]>,
+    payload: Secret,
 }
 
 impl Response {
@@ -116,7 +129,7 @@ impl Response {
         Self {
             key,
             flags: 0,
-            payload: Arc::from(payload),
+            payload: payload.into(),
         }
     }
 
@@ -418,10 +431,10 @@ impl Node {
 
     /// Answers a query that applications do not see. `None` if there is no more to say than the
     /// ack.
-    fn answer_internal(&mut self, query: &message::Query<'_>) -> Option<Vec<u8>> {
+    fn answer_internal(&mut self, query: &message::Query<'_>) -> Option<Zeroizing<Vec<u8>>> {
         match query.name.strip_prefix(INTERNAL_PREFIX)? {
             "ping" => None,
-            "conflict" => self.answer_conflict_query(query),
+            "conflict" => self.answer_conflict_query(query).map(Zeroizing::new),
             name @ ("install-key" | "use-key" | "remove-key" | "list-keys") => {
                 Some(self.answer_key_query(name, query))
             }

@@ -7,6 +7,7 @@ use crate::config::{Identity, Params};
 use crate::error::CommandError;
 use crate::journal::{Start, Tape};
 use crate::time::Instant;
+use crate::wire::seal::PACKET_OVERHEAD;
 
 impl Node {
     /// A node as [`new`](Self::new) makes it that keeps a [journal](crate::journal) of all that
@@ -42,7 +43,7 @@ impl Node {
         if !self.outbox.is_empty() || !self.tape.records() {
             return false;
         }
-        let mut node = Vec::new();
+        let mut node = Vec::with_capacity(self.saved_len() + PACKET_OVERHEAD);
         self.save(&mut node);
         self.tape.restart(self.now, node, self.envelope.keys());
         true

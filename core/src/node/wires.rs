@@ -175,13 +175,14 @@ impl Node {
         self.counters.memberlist_datagram_bytes_received += bytes.len() as u64;
         let mut unpacker = mem::take(&mut self.unpacker);
         match memberlist::read_packet(bytes, self.origin(from), &mut unpacker) {
-            Ok(messages) => {
-                for message in messages {
+            Ok(mut messages) => {
+                for message in messages.by_ref() {
                     match message {
                         Ok(message) => self.handle_message(from, Wire::Memberlist, &message),
                         Err(error) => self.count_refused(error),
                     }
                 }
+                self.counters.dropped_trailing += messages.trailed();
             }
             Err(error) => {
                 *match error {
@@ -192,6 +193,7 @@ impl Node {
                 } += 1;
             }
         }
+        unpacker.wipe();
         self.unpacker = unpacker;
     }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::member::Name;
 
@@ -42,7 +43,8 @@ impl KeyOperation {
 
 /// Who did what was asked for, who could not, and who never said.
 ///
-/// It holds keys in base64 after [`KeyOperation::List`]; do not log it.
+/// It holds keys in base64 after [`KeyOperation::List`]; do not log it. They are overwritten in memory
+/// when it is dropped; what is taken out of it is up to whoever takes it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KeyReport {
@@ -67,6 +69,16 @@ impl KeyReport {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.responses >= self.expected
+    }
+}
+
+impl Drop for KeyReport {
+    fn drop(&mut self) {
+        for keys in [&mut self.keys, &mut self.primary_keys] {
+            for (mut key, _) in core::mem::take(keys) {
+                key.zeroize();
+            }
+        }
     }
 }
 

@@ -56,14 +56,18 @@ async fn a_key_is_changed_from_either_side_and_those_without_it_stay_outside() {
     go.run(&["keys", "-install", &text]);
     go.run(&["keys", "-use", &text]);
     go.run(&["keys", "-remove", &new.to_base64()]);
-    let report = ours.key_operation(KeyOperation::List).await.unwrap();
+    let mut report = ours.key_operation(KeyOperation::List).await.unwrap();
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(
-        report.keys.into_iter().collect::<Vec<_>>(),
+        std::mem::take(&mut report.keys)
+            .into_iter()
+            .collect::<Vec<_>>(),
         [(text.clone(), 3)]
     );
     assert_eq!(
-        report.primary_keys.into_iter().collect::<Vec<_>>(),
+        std::mem::take(&mut report.primary_keys)
+            .into_iter()
+            .collect::<Vec<_>>(),
         [(text, 3)]
     );
 

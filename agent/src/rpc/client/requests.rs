@@ -189,7 +189,7 @@ impl Client {
 
     async fn keys(&self, command: &str, key: Option<&str>) -> Result<msg::KeyResponse, KeyFailure> {
         let request = key.map(|key| msg::KeyRequest {
-            key: key.to_owned(),
+            key: key.to_owned().into(),
         });
         let body = request.as_ref().map(|body| body as &(dyn Encode + Sync));
         let Answered { error, body } = self.exchange(command, body, Body::Always).await?;

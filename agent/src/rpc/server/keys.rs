@@ -1,6 +1,7 @@
 //! Key operations that a client asks for.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use serf_core::KeyOperation;
 use serf_core::keyring::{Key, KeyringError};
@@ -41,20 +42,21 @@ fn failure(report: &KeyReport) -> String {
 }
 
 /// With those that were silent among those with a message: so they are named.
-fn response(report: KeyReport, lists: bool) -> KeyResponse {
+fn response(mut report: KeyReport, lists: bool) -> KeyResponse {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let num_err = count(report.failed.len());
     let mut messages: BTreeMap<String, String> = BTreeMap::new();
-    for (node, message) in report.messages.into_iter().chain(report.failed) {
+    let failed = mem::take(&mut report.failed);
+    for (node, message) in mem::take(&mut report.messages).into_iter().chain(failed) {
         messages.insert(node.to_string(), message);
     }
-    for node in report.silent {
+    for node in &report.silent {
         messages.insert(node.to_string(), SILENT.to_owned());
     }
-    let keys = report.keys.into_iter().map(|(key, at)| (key, count(at)));
+    let keys = lists.then(|| mem::take(&mut report.keys));
     KeyResponse {
         messages,
-        keys: lists.then(|| keys.collect()),
+        keys: keys.map(|keys| keys.into_iter().map(|(key, at)| (key, count(at))).collect()),
         num_nodes: count(report.expected),
         num_err,
         num_resp: count(report.responses),
@@ -88,6 +90,6 @@ mod tests {
         assert_eq!(response.messages["b"], "no");
         assert_eq!(response.messages["c"], SILENT);
         let numbers = (response.num_nodes, response.num_err, response.num_resp);
-        assert_eq!((numbers, response.keys), ((3, 1, 2), None));
+        assert_eq!((numbers, &response.keys), ((3, 1, 2), &None));
     }
 }

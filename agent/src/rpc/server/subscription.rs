@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Mutex, broadcast, oneshot};
+use zeroize::Zeroizing;
 
 use super::query::Pending;
 use crate::event::AgentEvent;
@@ -43,6 +44,8 @@ impl Output {
         body: Option<&(dyn Encode + Sync)>,
     ) -> io::Result<()> {
         let bytes = response(seq, error, body.map(|body| body as &dyn Encode));
+        // It may list keys.
+        let bytes = Zeroizing::new(bytes);
         let mut half = self.half.lock().await;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {

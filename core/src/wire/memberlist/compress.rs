@@ -8,6 +8,7 @@ use weezl::{BitOrder, LzwStatus, decode, encode};
 
 use super::error::MessageError;
 use super::kind;
+use crate::secret;
 use crate::wire::msgpack::{Reader, append_map_len, append_text, append_uint, record};
 
 const LITERAL_BITS: u8 = 8;
@@ -41,6 +42,13 @@ impl Unpacker {
         Self::default()
     }
 
+    /// Forgets the messages that were unpacked last, and overwrites them in memory: they may have
+    /// been encrypted. (Of what the decoder itself remembers this is not true.)
+    pub(crate) fn wipe(&mut self) {
+        secret::truncate(&mut self.inflated, 0);
+        secret::truncate(&mut self.flat, 0);
+    }
+
     /// Decompresses the body of a compressed message to at most `cap` bytes.
     pub(super) fn inflate(&mut self, body: &[u8], cap: usize) -> Result<(), InflateError> {
         let mut inflated = core::mem::take(&mut self.inflated);
@@ -71,7 +79,7 @@ impl Unpacker {
             .get_or_insert_with(|| Mutex::new(decode::Decoder::new(BitOrder::Lsb, LITERAL_BITS)))
             .get_mut();
         decoder.reset();
-        out.clear();
+        secret::truncate(out, 0);
         inflate(decoder, compressed, cap, out)?;
         match out.is_empty() {
             true => Err(InflateError::Empty),
@@ -92,14 +100,13 @@ fn inflate(
         if len == out.len() {
             let more = (2 * compressed.len()).max(len).max(STEP);
             let room = len.saturating_add(more).min(cap.saturating_add(1));
-            out.reserve_exact(room - len);
-            out.resize(room, 0);
+            secret::extend(out, room);
         }
         let result = decoder.decode_bytes(compressed, &mut out[len..]);
         compressed = &compressed[result.consumed_in..];
         len += result.consumed_out;
         if len > cap {
-            out.clear();
+            secret::truncate(out, 0);
             return Err(InflateError::TooLarge { cap });
         }
         match result.status {
@@ -107,13 +114,19 @@ fn inflate(
             Ok(LzwStatus::Ok) if result.consumed_in + result.consumed_out > 0 => {}
             // Without an end there may be more to come that did not come.
             Ok(_) | Err(_) => {
-                out.clear();
+                secret::truncate(out, 0);
                 return Err(InflateError::Malformed);
             }
         }
     }
     out.truncate(len);
     Ok(())
+}
+
+impl Drop for Unpacker {
+    fn drop(&mut self) {
+        self.wipe();
+    }
 }
 
 impl Clone for Unpacker {
@@ -154,15 +167,16 @@ impl Compressor {
         self.deflate(&buf[start..]);
         let header = 1 + 1 + 5 + 1 + 4 + text_header_len(self.compressed.len());
         if !always && header + self.compressed.len() >= buf.len() - start {
-            return;
+            return secret::truncate(&mut self.compressed, 0);
         }
-        buf.truncate(start);
+        secret::truncate(buf, start);
         buf.push(kind::COMPRESS);
         append_map_len(buf, 2);
         append_text(buf, b"Algo");
         append_uint(buf, LZW);
         append_text(buf, b"Buf");
         append_text(buf, &self.compressed);
+        secret::truncate(&mut self.compressed, 0);
     }
 
     fn deflate(&mut self, mut plain: &[u8]) {

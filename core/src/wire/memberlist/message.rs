@@ -6,30 +6,39 @@ use core::net::{IpAddr, SocketAddr};
 use super::error::MessageError;
 use super::field::{Origin, append_ip, append_versions, read_name, read_versions};
 use super::kind;
-use super::serf::{append_serf_message, read_serf_message};
+use super::serf::{append_serf_message, read_serf_message_from};
 use crate::member::Profile;
 use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, RawName};
 use crate::wire::msgpack::{
     Reader, append_bool, append_bytes, append_map_len, append_text, append_uint, record,
 };
 
-/// Reads a message as it is in a packet, or in a compound: its type and what follows.
+/// Reads a message as it is in a packet, or in a compound: its type and what follows. Bytes after it
+/// are ignored, as the reference system does.
 ///
 /// # Errors
 /// See [`MessageError`].
 #[inline]
 pub fn read_message(message: &[u8], origin: Origin) -> Result<Message<'_>, MessageError> {
-    let (&kind, body) = message.split_first().ok_or(MessageError::Empty)?;
-    let mut reader = Reader::new(body);
+    read_message_from(&mut Reader::new(message), origin)
+}
+
+/// The same; the reader then stands behind it.
+#[inline]
+pub(super) fn read_message_from<'a>(
+    reader: &mut Reader<'a>,
+    origin: Origin,
+) -> Result<Message<'a>, MessageError> {
+    let kind = reader.byte().map_err(|_| MessageError::Empty)?;
     match kind {
-        kind::ALIVE => read_alive(&mut reader, origin).map(Message::Alive),
-        kind::USER => read_serf_message(body).map(Message::Serf),
-        kind::PING => read_ping(&mut reader, origin).map(Message::Ping),
-        kind::INDIRECT_PING => read_indirect_ping(&mut reader, origin).map(Message::IndirectPing),
-        kind::ACK => read_ack(&mut reader).map(Message::Ack),
-        kind::NACK => read_nack(&mut reader).map(Message::Nack),
-        kind::SUSPECT => read_accusation(&mut reader).map(Message::Suspect),
-        kind::DEAD => read_accusation(&mut reader).map(Message::Dead),
+        kind::ALIVE => read_alive(reader, origin).map(Message::Alive),
+        kind::USER => read_serf_message_from(reader).map(Message::Serf),
+        kind::PING => read_ping(reader, origin).map(Message::Ping),
+        kind::INDIRECT_PING => read_indirect_ping(reader, origin).map(Message::IndirectPing),
+        kind::ACK => read_ack(reader).map(Message::Ack),
+        kind::NACK => read_nack(reader).map(Message::Nack),
+        kind::SUSPECT => read_accusation(reader).map(Message::Suspect),
+        kind::DEAD => read_accusation(reader).map(Message::Dead),
         _ => Err(MessageError::Unknown { kind }),
     }
 }

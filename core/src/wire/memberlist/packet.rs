@@ -5,12 +5,15 @@ use core::mem;
 use core::ops::Range;
 use core::slice;
 
+use zeroize::Zeroizing;
+
 use super::compress::Unpacker;
 use super::error::{MessageError, PacketError};
 use super::field::Origin;
 use super::kind;
-use super::message::read_message;
+use super::message::read_message_from;
 use crate::message::Message;
+use crate::wire::msgpack::Reader;
 
 /// The most bytes that a packet may have in plain form. Senders fill packets to 1,400 bytes before
 /// they compress them.
@@ -66,7 +69,11 @@ pub fn read_packet<'a>(
     } else {
         Parts::of(content)?
     };
-    Ok(Messages { parts, origin })
+    Ok(Messages {
+        parts,
+        origin,
+        trailed: 0,
+    })
 }
 
 fn check_crc(packet: &[u8]) -> Result<&[u8], PacketError> {
@@ -202,7 +209,7 @@ impl Flattening<'_> {
     }
 
     fn add_compressed(&mut self, body: &[u8], depth: usize) {
-        let mut inflated = Vec::new();
+        let mut inflated = Zeroizing::new(Vec::new());
         match self.unpacker.inflate_into(&mut inflated, body, self.budget) {
             Ok(()) => {
                 self.budget -= inflated.len();
@@ -232,10 +239,17 @@ impl Flattening<'_> {
 pub struct Messages<'a> {
     parts: Parts<'a>,
     origin: Origin,
+    trailed: u64,
 }
 
 impl<'a> Messages<'a> {
-    /// The next message as it came, for [`read_message`] and, to pass it on as it is, for
+    /// How many of the messages so far had bytes behind them, which were ignored.
+    #[must_use]
+    pub const fn trailed(&self) -> u64 {
+        self.trailed
+    }
+
+    /// The next message as it came, for [`read_message`](super::read_message) and, to pass it on as it is, for
     /// [`PacketWriter::push_encoded`](super::PacketWriter::push_encoded).
     #[inline]
     pub fn next_encoded(&mut self) -> Option<Result<&'a [u8], MessageError>> {
@@ -249,7 +263,12 @@ impl<'a> Iterator for Messages<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         match self.next_encoded()? {
-            Ok(message) => Some(read_message(message, self.origin)),
+            Ok(message) => {
+                let mut reader = Reader::new(message);
+                let message = read_message_from(&mut reader, self.origin);
+                self.trailed += u64::from(message.is_ok() && !reader.rest().is_empty());
+                Some(message)
+            }
             Err(error) => Some(Err(error)),
         }
     }

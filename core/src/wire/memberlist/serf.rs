@@ -17,20 +17,27 @@ use crate::wire::msgpack::{
 };
 use core::net::SocketAddr;
 
-/// Reads a message of Serf as it is in a user message, or in a relay: its type and what follows.
+/// Reads a message of Serf as it is in a user message, or in a relay: its type and what follows. Bytes
+/// after it are ignored, as the reference system does.
 ///
 /// # Errors
 /// See [`MessageError`].
 pub fn read_serf_message(message: &[u8]) -> Result<SerfMessage<'_>, MessageError> {
-    let (&kind, body) = message.split_first().ok_or(MessageError::Empty)?;
-    let mut reader = Reader::new(body);
+    read_serf_message_from(&mut Reader::new(message))
+}
+
+/// The same; the reader then stands behind it.
+pub(super) fn read_serf_message_from<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<SerfMessage<'a>, MessageError> {
+    let kind = reader.byte().map_err(|_| MessageError::Empty)?;
     match kind {
-        kind::LEAVE_INTENT => read_leave_intent(&mut reader).map(SerfMessage::LeaveIntent),
-        kind::JOIN_INTENT => read_join_intent(&mut reader).map(SerfMessage::JoinIntent),
-        kind::USER_EVENT => read_user_event(&mut reader).map(SerfMessage::UserEvent),
-        kind::QUERY => read_query(&mut reader).map(SerfMessage::Query),
-        kind::QUERY_RESPONSE => read_query_response(&mut reader).map(SerfMessage::QueryResponse),
-        kind::RELAY => read_relay(&mut reader).map(SerfMessage::Relay),
+        kind::LEAVE_INTENT => read_leave_intent(reader).map(SerfMessage::LeaveIntent),
+        kind::JOIN_INTENT => read_join_intent(reader).map(SerfMessage::JoinIntent),
+        kind::USER_EVENT => read_user_event(reader).map(SerfMessage::UserEvent),
+        kind::QUERY => read_query(reader).map(SerfMessage::Query),
+        kind::QUERY_RESPONSE => read_query_response(reader).map(SerfMessage::QueryResponse),
+        kind::RELAY => read_relay(reader).map(SerfMessage::Relay),
         _ => Err(MessageError::UnknownSerf { kind }),
     }
 }
@@ -233,7 +240,7 @@ fn read_relay<'a>(reader: &mut Reader<'a>) -> Result<Relay<'a>, MessageError> {
     Ok(Relay {
         dest: SocketAddr::new(read_ip(ip)?, port),
         dest_name,
-        message: reader.rest(),
+        message: reader.take(reader.rest().len() as u64)?,
     })
 }
 

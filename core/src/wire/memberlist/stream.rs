@@ -70,13 +70,13 @@ pub fn write_stream_message(
         StreamMessage::Ack(m) => append_ack(buf, m),
         StreamMessage::Sync(m) => append_sync(buf, m),
         StreamMessage::Serf(m) => {
-            let mut encoded = Vec::new();
-            append_serf_message(&mut encoded, m);
-            buf.push(kind::USER);
-            append_map_len(buf, 1);
-            append_text(buf, b"UserMsgLen");
-            append_uint(buf, encoded.len() as u64);
-            buf.extend_from_slice(&encoded);
+            append_serf_message(buf, m);
+            let len = buf.len() - start;
+            let mut header = alloc::vec![kind::USER];
+            append_map_len(&mut header, 1);
+            append_text(&mut header, b"UserMsgLen");
+            append_uint(&mut header, len as u64);
+            buf.splice(start..start, header);
         }
         StreamMessage::Refusal(text) => {
             buf.push(kind::ERROR);

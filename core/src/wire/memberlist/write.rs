@@ -7,6 +7,7 @@ use super::kind;
 use super::message::{announcement, append_message};
 use crate::member::Profile;
 use crate::message::Message;
+use crate::secret;
 
 /// The most messages that are written in one packet: with more than 127, older peers read the
 /// table of lengths wrongly.
@@ -96,7 +97,7 @@ impl<'b> PacketWriter<'b> {
                 true
             }
             _ => {
-                self.buf.truncate(start);
+                secret::truncate(self.buf, start);
                 false
             }
         }

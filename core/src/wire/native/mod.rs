@@ -30,7 +30,9 @@
 //! * Bytes **after the known fields** of a message, of an entry, or of the user state are ignored.
 //!   A later field goes there: its sender appends it, and a reader that knows it looks whether any
 //!   bytes are left, since older senders leave it out. Fields are never inserted, reordered,
-//!   retyped or removed; one that lost its meaning stays.
+//!   retyped or removed; one that lost its meaning stays. So they are not counted either: during an
+//!   upgrade every message may have some. A packet ends where its last message does, and bytes after
+//!   a frame are counted, since nothing is ever added there.
 //!
 //! Anything else is a new version, which is a new first byte.
 

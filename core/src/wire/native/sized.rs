@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
+use crate::secret;
+
 /// Where postcard writes: the end of a buffer.
 struct Tail<'a>(&'a mut Vec<u8>);
 
@@ -68,7 +70,7 @@ pub(super) fn append_sized(
     }
     let fits = out.len() <= limit;
     if !fits {
-        out.truncate(start);
+        secret::truncate(out, start);
     }
     fits
 }

@@ -163,6 +163,44 @@ fn what_is_around_a_bad_part_is_read() {
 }
 
 #[test]
+fn bytes_behind_a_message_are_ignored_and_counted() {
+    let nack = nack();
+    let more = [&nack[..], b"more"].concat();
+    let broken = [&nack[..3], b"more"].concat();
+    for (packet, read, trailed) in [
+        (nack.clone(), 1, 0),
+        (more.clone(), 1, 1),
+        (compound(&[&more, &nack, &more, &broken]), 3, 2),
+        (compressed(&more), 1, 1),
+    ] {
+        let mut unpacker = Unpacker::new();
+        let mut messages = read_packet(&packet, NOWHERE, &mut unpacker).expect("a packet");
+        let whole = messages.by_ref().flatten();
+        assert_eq!(
+            whole
+                .map(|message| encoded(&message))
+                .filter(|it| *it == nack)
+                .count(),
+            read
+        );
+        assert_eq!(messages.trailed(), trailed);
+    }
+    // What is relayed is all the rest, whatever that is.
+    let message = b"\x01\x81\xa5LTime\x01more";
+    let relay = Relay {
+        dest: SocketAddr::from(([10, 0, 0, 1], 7946)),
+        dest_name: "n".into(),
+        message,
+    };
+    let packet = encoded(&Message::Serf(SerfMessage::Relay(relay)));
+    let mut unpacker = Unpacker::new();
+    let mut messages = read_packet(&packet, NOWHERE, &mut unpacker).expect("a packet");
+    let read = messages.next();
+    assert_eq!(read, Some(Ok(Message::Serf(SerfMessage::Relay(relay)))));
+    assert_eq!(messages.trailed(), 0);
+}
+
+#[test]
 fn a_compound_may_have_255_parts_however_empty() {
     let nack = nack();
     assert_eq!(items(&compound(&[&nack[..]; 255])).len(), 255);
