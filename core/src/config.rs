@@ -152,7 +152,7 @@ pub struct Config {
     /// Whether members measure how far apart they are: each ack then says where its sender is.
     /// Off saves some 50 bytes per ack and the arithmetic.
     pub coordinates: bool,
-    /// Of how many members the coordinates are kept, those heard of last. Raising it takes about 80
+    /// Of how many members the coordinates are kept, those met last. Raising it takes about 70
     /// bytes each.
     pub max_coordinates: u32,
     /// Which wires the node speaks and understands.

@@ -65,21 +65,34 @@ impl std::ops::AddAssign for Usage {
     }
 }
 
-/// A node and what surrounds it.
+/// A node and what surrounds it. In memory, what every event touches comes first.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Host {
-    pub(crate) identity: Identity,
-    pub(crate) params: Params,
     pub(crate) state: State,
-    /// The node, while it runs, and as it was when it left.
-    pub(crate) node: Option<Node>,
+    /// True from the command to leave until the node has left.
+    pub(crate) leaving: bool,
+    /// True while a slow processor has an input in work.
+    pub(crate) working: bool,
+    /// True if a slow processor has missed its deadline so far, and the inputs since.
+    pub(crate) tick_due: bool,
+    pub(crate) inputs_before_tick: usize,
+    /// Nanoseconds that each input takes, if its processor is slow.
+    pub(crate) cpu: Option<u64>,
     /// What it has journalled since its last start, if it is to.
     pub(crate) journal: Option<Vec<u8>>,
+    pub(crate) clock: Clock,
+    pub(crate) alarm: Alarm,
+    sends: Sends,
+    pub(crate) usage: Usage,
+    /// The node, while it runs, and as it was when it left.
+    pub(crate) node: Option<Node>,
+    pub(crate) identity: Identity,
+    pub(crate) params: Params,
     /// The keys that its next start finds.
     pub(crate) keyring: Option<Keyring>,
     /// How often it was started; each start has a seed of its own.
     pub(crate) starts: u64,
-    pub(crate) alarm: Alarm,
     pub(crate) streams: BTreeMap<StreamId, (ConnectionId, Side)>,
     /// What came in during a pause.
     pub(crate) backlog: VecDeque<Occurrence>,
@@ -90,24 +103,12 @@ pub(crate) struct Host {
     pub(crate) ended_queries: Vec<(QueryKey, QuerySummary)>,
     /// Whom to ask again if a join reaches nobody.
     pub(crate) seeds: Vec<usize>,
-    /// True from the command to leave until the node has left.
-    pub(crate) leaving: bool,
-    pub(crate) usage: Usage,
-    pub(crate) clock: Clock,
-    /// Nanoseconds that each input takes, if its processor is slow.
-    pub(crate) cpu: Option<u64>,
-    /// True while a slow processor has an input in work.
-    pub(crate) working: bool,
-    /// True if a slow processor has missed its deadline so far, and the inputs since.
-    pub(crate) tick_due: bool,
-    pub(crate) inputs_before_tick: usize,
     /// Whom it knew when it crashed, a few of them.
     pub(crate) remembered: Vec<usize>,
     /// The highest incarnation that it had in earlier lives.
     pub(crate) last_word: u32,
     /// When something was last done to it from outside.
     pub(crate) disturbed: Instant,
-    sends: Sends,
 }
 
 impl Host {

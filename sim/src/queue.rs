@@ -1,31 +1,32 @@
 //! The event queue: what happens next, and among simultaneous things, what was asked for first.
 //!
-//! A hierarchical timing wheel over nanoseconds: eleven levels of 64 slots, each slot a list.
-//! A time lives on the level of the highest base-64 digit in which it differs from the cursor
-//! (the time of the last event taken), in the slot named by that digit. So the place of an entry
+//! A hierarchical timing wheel over nanoseconds: eight levels of 256 slots, each slot a list.
+//! A time lives on the level of the highest base-256 digit in which it differs from the cursor
+//! (no pending time is earlier), in the slot named by that digit. So the place of an entry
 //! is a function of its time and the cursor alone; equal times always share a list, and lists keep
 //! their order. That makes the queue first-in first-out among equals without sequence numbers.
 //!
-//! Taking the next event empties the first occupied slot of the lowest occupied level onto lower
-//! levels, after moving the cursor to the earliest time in it. An entry moves at most once per
-//! level, and entries are relinked rather than copied.
+//! The next event is in the first occupied slot of the lowest occupied level. If it is alone there
+//! it is taken from where it is; otherwise the slot is emptied onto lower levels, after moving the
+//! cursor to where the slot begins. So a packet, due within milliseconds, mostly never moves, and
+//! a timer once; entries are relinked rather than copied.
 
-/// 64 slots on a level: one word of occupancy.
-const BITS: u32 = 6;
+/// 256 slots on a level: a timer of seconds is four levels up, a packet of milliseconds three.
+const BITS: u32 = 8;
 const SLOTS: usize = 1 << BITS;
-const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
+const LEVELS: usize = (u64::BITS / BITS) as usize;
+const WORDS: usize = SLOTS / u64::BITS as usize;
 const NONE: u32 = u32::MAX;
 
-/// Entries ordered by (time, order of insertion). Times are nanoseconds and never lie before the
-/// last one taken.
+/// Entries ordered by (time, order of insertion). Times are nanoseconds.
 #[derive(Debug, Clone)]
 pub struct Queue<T> {
     /// No pending entry is earlier than this.
     cursor: u64,
     /// One bit per level that has entries.
-    levels: u16,
+    levels: u8,
     /// One bit per slot that has entries.
-    occupied: [u64; LEVELS],
+    occupied: [[u64; WORDS]; LEVELS],
     lists: Box<[[List; SLOTS]; LEVELS]>,
     cells: Vec<Cell<T>>,
     /// Head of the list of unused cells.
@@ -63,7 +64,7 @@ impl<T> Queue<T> {
         Self {
             cursor: 0,
             levels: 0,
-            occupied: [0; LEVELS],
+            occupied: [[0; WORDS]; LEVELS],
             lists: Box::new([[empty; SLOTS]; LEVELS]),
             cells: Vec::new(),
             free: NONE,
@@ -83,8 +84,8 @@ impl<T> Queue<T> {
         self.len == 0
     }
 
-    /// Adds an entry for `at` nanoseconds. A time before the last one taken counts as that one:
-    /// what is overdue happens next.
+    /// Adds an entry for `at` nanoseconds. A time before the last one taken, or before the last limit
+    /// if nothing was due then, may count as that one: what is overdue happens next.
     ///
     /// # Panics
     /// At four billion pending entries.
@@ -111,58 +112,52 @@ impl<T> Queue<T> {
 
     /// Takes the earliest entry if it is due at or before `limit`, with its time.
     pub fn pop_until(&mut self, limit: u64) -> Option<(u64, T)> {
-        loop {
-            if self.levels == 0 {
-                return None;
-            }
+        while self.levels != 0 {
             let level = self.levels.trailing_zeros() as usize;
-            let slot = self.occupied[level].trailing_zeros() as usize;
-            if self.earliest_in(level, slot) > limit {
-                return None;
-            }
+            let slot = self.first_slot(level);
             let head = self.lists[level][slot].head;
-            if level == 0 {
-                return Some(self.take_head(slot, head));
+            let first = &self.cells[head as usize];
+            // On the lowest level all of a list are due at the same time.
+            if level == 0 || first.next == NONE {
+                return (first.at <= limit).then(|| self.take_head(level, slot, head));
             }
-            let min = self.minimum(head);
-            if min > limit {
+            let start = self.start_of(level, slot);
+            if start > limit {
                 return None;
             }
-            self.cursor = min;
+            self.cursor = start;
             self.spill(level, slot);
         }
+        None
     }
 
-    /// The start of the span of time that a slot stands for.
-    fn earliest_in(&self, level: usize, slot: usize) -> u64 {
-        let shift = level as u32 * BITS;
-        let above = u64::MAX.checked_shl(shift + BITS).unwrap_or(0);
-        self.cursor & above | (slot as u64) << shift
+    /// The first slot of a level that has entries; there is one.
+    fn first_slot(&self, level: usize) -> usize {
+        let words = &self.occupied[level];
+        let word = words.iter().take_while(|word| **word == 0).count();
+        word * u64::BITS as usize + words[word].trailing_zeros() as usize
     }
 
-    fn take_head(&mut self, slot: usize, head: u32) -> (u64, T) {
+    fn take_head(&mut self, level: usize, slot: usize, head: u32) -> (u64, T) {
         let cell = &mut self.cells[head as usize];
         let item = cell.item.take().expect("a linked cell holds an item");
         let at = cell.at;
         let next = std::mem::replace(&mut cell.next, self.free);
         self.free = head;
-        self.lists[0][slot].head = next;
+        self.lists[level][slot].head = next;
         if next == NONE {
-            self.vacate(0, slot);
+            self.vacate(level, slot);
         }
         self.cursor = at;
         self.len -= 1;
         (at, item)
     }
 
-    fn minimum(&self, mut index: u32) -> u64 {
-        let mut min = u64::MAX;
-        while index != NONE {
-            let cell = &self.cells[index as usize];
-            min = min.min(cell.at);
-            index = cell.next;
-        }
-        min
+    /// The start of the span of time that a slot stands for; it lies past the cursor.
+    fn start_of(&self, level: usize, slot: usize) -> u64 {
+        let shift = level as u32 * BITS;
+        let above = u64::MAX.checked_shl(shift + BITS).unwrap_or(0);
+        self.cursor & above | (slot as u64) << shift
     }
 
     /// Moves the entries of a slot to where they belong seen from the new cursor, in order.
@@ -183,8 +178,9 @@ impl<T> Queue<T> {
             head: NONE,
             tail: NONE,
         };
-        self.occupied[level] &= !(1 << slot);
-        if self.occupied[level] == 0 {
+        let words = &mut self.occupied[level];
+        words[slot / 64] &= !(1 << (slot % 64));
+        if *words == [0; WORDS] {
             self.levels &= !(1 << level);
         }
     }
@@ -196,7 +192,7 @@ impl<T> Queue<T> {
         let list = &mut self.lists[level][slot];
         if list.head == NONE {
             list.head = index;
-            self.occupied[level] |= 1 << slot;
+            self.occupied[level][slot / 64] |= 1 << (slot % 64);
             self.levels |= 1 << level;
         } else {
             self.cells[list.tail as usize].next = index;

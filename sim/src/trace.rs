@@ -72,6 +72,11 @@ impl Trace {
         self.word(xxh3_64(bytes));
     }
 
+    /// Adds a number that goes with the entry.
+    pub(crate) fn number(&mut self, number: u64) {
+        self.word(number);
+    }
+
     pub(crate) fn event(&mut self, event: &Event) {
         // The text of the rarer ones is as good as a field-by-field hash, and follows new fields.
         let Event::Member(change) = event else {
@@ -82,6 +87,7 @@ impl Trace {
     }
 
     /// For a given word this maps hashes one to one, so that history is never forgotten.
+    #[inline]
     fn word(&mut self, word: u64) {
         let mixed = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.hash =

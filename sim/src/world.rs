@@ -326,7 +326,15 @@ impl World {
         self.log.get_or_insert_default();
     }
 
+    #[inline]
     pub(crate) fn observe(&mut self, node: usize, what: What<'_>) {
+        let watched = self.checks.as_ref().is_some_and(|it| it.want(&what));
+        if watched || self.log.is_some() {
+            self.note(node, what);
+        }
+    }
+
+    fn note(&mut self, node: usize, what: What<'_>) {
         if let (What::Event(event), Some(log)) = (what, &mut self.log) {
             log.push(Logged {
                 at: self.now,

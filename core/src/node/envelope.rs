@@ -1,6 +1,7 @@
 //! What is around packets and streams: the label of the cluster, and its encryption
 //! (wire-protocol reference, sections 2.3 and 2.4).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -24,14 +25,14 @@ use crate::wire::seal::{self, FRAME_FIRST_BYTE, NONCE_LEN, PACKET_OVERHEAD, Seal
 /// While peers cannot be understood, the application hears so once in this time.
 const REMIND: Duration = Duration::from_secs(30);
 
-/// What every packet and stream is put into.
+/// What every packet and stream is put into. In memory, what all need comes first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[repr(C)]
 pub(super) struct Envelope {
     label: Label,
     /// Never saved.
     #[serde(skip)]
-    ring: Option<Ring>,
-    nonces: Rng,
+    ring: Option<Box<Ring>>,
     /// The packet that is being opened; kept for its memory.
     #[serde(skip)]
     scratch: Vec<u8>,
@@ -41,6 +42,7 @@ pub(super) struct Envelope {
     told: Option<Instant>,
     /// Nothing that came since `told` could be opened.
     deaf: bool,
+    nonces: Rng,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +66,7 @@ impl Envelope {
 
     pub(super) fn set_keys(&mut self, keys: Keyring) {
         let sealer = Sealer::new(&keys);
-        self.ring = Some(Ring { keys, sealer });
+        self.ring = Some(Box::new(Ring { keys, sealer }));
     }
 
     pub(super) fn label(&self) -> &Label {

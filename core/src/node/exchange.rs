@@ -23,6 +23,7 @@ use crate::secret;
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::swim::scaling;
+use crate::swim::table::Slot;
 use crate::time::{Instant, nanos};
 use crate::wire::memberlist::{self, Framing, Unpacker};
 use crate::wire::native::{self, Frame};
@@ -529,6 +530,7 @@ impl Node {
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
+        let mut near = 0;
         for entry in entries {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -538,6 +540,12 @@ impl Node {
                 }
             };
             let alive = entry.alive;
+            if let Some(slot) = self.table.find_near(near, alive.name) {
+                near = slot + 1;
+                if self.says_nothing_new(slot, &entry) {
+                    continue;
+                }
+            }
             let accusation = |from| Accusation {
                 incarnation: alive.incarnation,
                 name: alive.name,
@@ -560,6 +568,18 @@ impl Node {
                 self.on_exchanged_intent(slot, entry.intent);
             }
         }
+    }
+
+    /// True of nearly every entry: the member is known, by an announcement that is not older. What is
+    /// said of it as an announcement then changes nothing (see [`on_alive`](Self::on_alive)).
+    fn says_nothing_new(&self, slot: Slot, entry: &SyncEntry<'_>) -> bool {
+        entry.state == SyncState::Alive
+            && slot != self.me
+            && self.table.get(slot).is_some_and(|record| {
+                entry.alive.incarnation <= record.incarnation
+                    && entry.alive.addr == record.profile.addr
+                    && entry.intent <= record.intent
+            })
     }
 }
 

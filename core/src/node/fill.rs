@@ -65,6 +65,9 @@ impl Node {
     /// of the rest, and each all that the others leave. Where it does not count, as to somebody who
     /// is dead most likely, each is to be told as often afterwards.
     pub(super) fn fill(&mut self, writer: &mut impl Writer, counts: bool) {
+        if !self.to_tell {
+            return;
+        }
         let limit = counts.then(|| self.transmit_limit());
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);

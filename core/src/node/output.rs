@@ -40,8 +40,6 @@ impl Node {
                 return action;
             }
         }
-        self.rumours.shrink_if_idle();
-        self.queues.shrink_if_idle();
         if self.phase == Phase::Stopped {
             return Action::Wait(None);
         }
@@ -238,6 +236,8 @@ impl Node {
             .params
             .max_stream_message
             .saturating_sub(state.len() + FRAME_ROOM);
+        // About what members take with short names and few tags; it saves growing step by step.
+        buf.reserve((self.table.len() * 64).min(budget));
         let mut writer = native::SyncWriter::new(buf, join, versions, budget);
         for (_, record) in self.table.iter() {
             let Record {

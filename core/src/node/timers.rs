@@ -65,6 +65,9 @@ impl Timers {
 
     /// When the first timer is due; the far future if none runs.
     pub(super) fn first(&self) -> Instant {
-        self.0.iter().copied().min().unwrap_or(Instant::FAR_FUTURE)
+        self.0
+            .iter()
+            .copied()
+            .fold(Instant::FAR_FUTURE, Instant::min)
     }
 }

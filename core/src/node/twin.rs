@@ -73,6 +73,7 @@ impl Node {
         twin.suspicion_deadlines = self.suspicion_deadlines.clone();
         // What a new node says of itself is known.
         twin.rumours = Broadcasts::new(usize::MAX);
+        twin.to_tell = false;
         twin.outbox = Outbox::new(self.params.max_pending_actions);
         twin.timers.stop(Timer::Gossip);
         if twin.timers.is_set(Timer::Sync) {

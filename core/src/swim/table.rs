@@ -84,6 +84,16 @@ impl Table {
             .copied()
     }
 
+    /// The same for one of many names in the order of somebody else's table, which mostly is that
+    /// of this one, too: `near` is where it is then.
+    pub(crate) fn find_near(&self, near: Slot, name: RawName<'_>) -> Option<Slot> {
+        let there = self.get(near);
+        match there.is_some_and(|record| name == record.profile.name) {
+            true => Some(near),
+            false => self.find(name),
+        }
+    }
+
     pub(crate) fn get(&self, slot: Slot) -> Option<&Record> {
         self.pages.get(slot as usize / PAGE)?[slot as usize % PAGE].as_ref()
     }

@@ -128,6 +128,7 @@ pub enum NetworkDeed {
 }
 
 impl What<'_> {
+    #[inline]
     fn kind(&self) -> Wants {
         match self {
             Self::Started { .. } => Wants::STARTED,
@@ -248,6 +249,7 @@ impl Checks {
         self.all.len() < before
     }
 
+    #[inline]
     pub(crate) fn want(&self, what: &What<'_>) -> bool {
         self.wanted & what.kind().0 != 0
     }

@@ -32,8 +32,8 @@ pub(crate) struct CoordinateClient {
 }
 
 impl CoordinateClient {
-    /// A node at the origin that remembers at most `max_peers` peers, those updated last. Each
-    /// takes about 80 bytes from its first update on.
+    /// A node at the origin that remembers at most `max_peers` peers, those it met last. Each
+    /// takes about 70 bytes from its first update on.
     pub(crate) fn new(max_peers: u32) -> Self {
         Self {
             own: Coordinate::ORIGIN,

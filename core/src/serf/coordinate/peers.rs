@@ -1,5 +1,6 @@
-//! What is remembered of peers: their last coordinate and round trips. Bounded; the peer updated
-//! least recently makes room.
+//! What is remembered of peers: their last coordinate and round trips. Bounded; peers make room in
+//! the order in which they came. As all are probed in turn, those are about the ones updated least
+//! recently, and an update has to touch nobody but its peer.
 
 use alloc::vec::Vec;
 use core::mem::size_of;
@@ -13,30 +14,25 @@ use super::{CompactCoordinate, Coordinate};
 /// The median of this many round trips is what counts.
 const SAMPLES: usize = 3;
 
-/// Ends of the chain of peers.
-const NONE: u32 = u32::MAX;
-
-/// Slots numbered without gaps, chained from the newest to the oldest, with an index by key.
+/// Slots numbered without gaps, with an index by key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Peers {
     slots: Vec<Peer>,
     #[serde(skip)]
     index: HashTable<u32>,
     max: u32,
-    newest: u32,
-    oldest: u32,
+    /// Who makes room next.
+    hand: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Peer {
     key: u32,
-    newer: u32,
-    older: u32,
     rtts: [Rtt; SAMPLES],
     coordinate: CompactCoordinate,
 }
 
-const _: () = assert!(size_of::<Peer>() == 68);
+const _: () = assert!(size_of::<Peer>() == 60);
 
 /// A round trip in steps of 4 ns, rounded down, so that 10 s fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,9 +58,8 @@ impl Peers {
         Self {
             slots: Vec::new(),
             index: HashTable::new(),
-            max: max.min(NONE - 1),
-            newest: NONE,
-            oldest: NONE,
+            max,
+            hand: 0,
         }
     }
 
@@ -86,8 +81,6 @@ impl Peers {
             Some(slot) => slot,
             None => self.insert(key),
         };
-        self.unlink(slot);
-        self.link_newest(slot);
         let peer = &mut self.slots[slot as usize];
         peer.coordinate = at.into();
         peer.rtts.rotate_right(1);
@@ -107,16 +100,11 @@ impl Peers {
         let Some(slot) = self.find(key) else {
             return;
         };
-        self.unlink(slot);
         self.unindex(key);
         // The last peer moves into the gap.
         let last = self.slots.len() as u32 - 1;
         if slot != last {
-            let moved = &self.slots[last as usize];
-            let (key, newer, older) = (moved.key, moved.newer, moved.older);
-            *self.newer_end(newer) = slot;
-            *self.older_end(older) = slot;
-            self.unindex(key);
+            self.unindex(self.slots[last as usize].key);
         }
         self.slots.swap_remove(slot as usize);
         if slot != last {
@@ -124,54 +112,24 @@ impl Peers {
         }
     }
 
-    /// A slot for a new peer, at the old end of the chain: a fresh one, or that of the oldest.
+    /// A slot for a new peer: a fresh one, or that of the one whose turn it is to make room.
     fn insert(&mut self, key: u32) -> u32 {
-        if self.slots.len() as u32 == self.max {
-            let oldest = self.slots[self.oldest as usize].key;
-            self.forget(oldest);
-        }
-        let slot = self.slots.len() as u32;
-        self.slots.push(Peer {
+        let peer = Peer {
             key,
-            newer: self.oldest,
-            older: NONE,
             rtts: [Rtt::UNKNOWN; SAMPLES],
             coordinate: (&Coordinate::ORIGIN).into(),
-        });
-        *self.newer_end(self.oldest) = slot;
-        self.oldest = slot;
+        };
+        let mut slot = self.slots.len() as u32;
+        if slot < self.max {
+            self.slots.push(peer);
+        } else {
+            slot = self.hand;
+            self.hand = (slot + 1) % self.max;
+            self.unindex(self.slots[slot as usize].key);
+            self.slots[slot as usize] = peer;
+        }
         self.index_slot(slot);
         slot
-    }
-
-    fn unlink(&mut self, slot: u32) {
-        let Peer { newer, older, .. } = self.slots[slot as usize];
-        *self.newer_end(newer) = older;
-        *self.older_end(older) = newer;
-    }
-
-    fn link_newest(&mut self, slot: u32) {
-        let second = self.newest;
-        self.slots[slot as usize].newer = NONE;
-        self.slots[slot as usize].older = second;
-        *self.older_end(second) = slot;
-        self.newest = slot;
-    }
-
-    /// What points from the newer neighbour `slot` to the older one.
-    fn newer_end(&mut self, slot: u32) -> &mut u32 {
-        match slot {
-            NONE => &mut self.newest,
-            _ => &mut self.slots[slot as usize].older,
-        }
-    }
-
-    /// What points from the older neighbour `slot` to the newer one.
-    fn older_end(&mut self, slot: u32) -> &mut u32 {
-        match slot {
-            NONE => &mut self.oldest,
-            _ => &mut self.slots[slot as usize].newer,
-        }
     }
 
     fn find(&self, key: u32) -> Option<u32> {
@@ -195,28 +153,12 @@ impl Peers {
     }
 
     #[cfg(test)]
-    pub(super) fn newest_first(&self) -> Vec<u32> {
-        let walk = |from: u32, next: fn(&Peer) -> u32| {
-            let mut slots = Vec::new();
-            let mut at = from;
-            while at != NONE {
-                slots.push(at);
-                at = next(&self.slots[at as usize]);
-            }
-            slots
-        };
-        let chain = walk(self.newest, |peer| peer.older);
-        let mut reverse = walk(self.oldest, |peer| peer.newer);
-        reverse.reverse();
-        assert_eq!(chain, reverse);
-        assert_eq!(
-            (chain.len(), self.index.len()),
-            (self.slots.len(), chain.len())
-        );
-        chain
-            .iter()
-            .map(|&slot| self.slots[slot as usize].key)
-            .collect()
+    pub(super) fn keys(&self) -> Vec<u32> {
+        assert_eq!(self.index.len(), self.slots.len());
+        let mut keys: Vec<u32> = self.slots.iter().map(|peer| peer.key).collect();
+        assert!(keys.iter().all(|&key| self.find(key).is_some()));
+        keys.sort_unstable();
+        keys
     }
 }
 

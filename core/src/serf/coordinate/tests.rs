@@ -348,26 +348,43 @@ proptest! {
 
     /// Against the plainest model: a queue with the newest in front.
     #[test]
-    fn the_peer_updated_least_recently_makes_room(
+    fn peers_make_room_in_the_order_in_which_they_came(
+        max in 1..6u32,
+        keys in prop::collection::vec(0..10u32, 0..80),
+    ) {
+        let mut peers = Peers::new(max);
+        let mut model = VecDeque::new();
+        for key in keys {
+            peers.observe(key, Duration::ZERO, &Coordinate::ORIGIN);
+            if !model.contains(&key) {
+                model.push_front(key);
+                model.truncate(max as usize);
+            }
+            let mut expected: Vec<u32> = model.iter().copied().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(peers.keys(), expected);
+        }
+    }
+
+    #[test]
+    fn the_latest_peer_is_known_and_a_forgotten_one_is_not(
         max in 1..6u32,
         steps in prop::collection::vec((0..10u32, prop::bool::weighted(0.25)), 0..80),
     ) {
         let mut peers = Peers::new(max);
-        let mut model = VecDeque::new();
         for (key, forget) in steps {
-            model.retain(|&other| other != key);
+            let before = peers.keys();
             if forget {
                 peers.forget(key);
             } else {
                 peers.observe(key, Duration::ZERO, &Coordinate::ORIGIN);
-                model.push_front(key);
-                model.truncate(max as usize);
             }
-            let expected: Vec<u32> = model.iter().copied().collect();
-            prop_assert_eq!(peers.newest_first(), expected);
-            for key in 0..10 {
-                prop_assert_eq!(peers.coordinate(key).is_some(), model.contains(&key));
-            }
+            let after = peers.keys();
+            prop_assert_eq!(after.contains(&key), !forget);
+            prop_assert!(after.len() <= max as usize);
+            let lost = before.iter().filter(|&other| *other != key && !after.contains(other));
+            let full = before.len() == max as usize && !before.contains(&key);
+            prop_assert_eq!(lost.count(), usize::from(!forget && full));
         }
     }
 }
