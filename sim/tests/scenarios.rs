@@ -34,6 +34,7 @@ fn a_drawn_world_does_the_same_every_time() {
 #[test]
 fn worlds_of_old_bugs_hold() {
     let worlds = [
+        include_str!("regressions/3-equal-halves.toml"),
         include_str!("regressions/373-damaged-event.toml"),
         include_str!("regressions/4734-moved.toml"),
     ];
