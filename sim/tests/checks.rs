@@ -72,6 +72,27 @@ fn a_return_without_a_newer_word_is_wrong() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_member_that_was_never_started_is_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(11))?;
+    let ghost = world.add();
+    let real = news(&world, MemberEventKind::Join);
+    assert_eq!(verdicts(Returns::default(), &world, &[real]), [true]);
+    world.start(ghost);
+    let Some(member) = world.node(ghost).map(serf_core::Node::local) else {
+        unreachable!("it was just started");
+    };
+    let mut other = joined(World::builder(11))?;
+    other.add();
+    let join = Event::Member(MemberEvent {
+        kind: MemberEventKind::Join,
+        member,
+        cause: serf_core::Cause::Announced,
+    });
+    assert_eq!(verdicts(Returns::default(), &other, &[join]), [false]);
+    Ok(())
+}
+
+#[test]
 fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
     let mut world = joined(World::builder(2))?;
     world.log_events();
