@@ -28,7 +28,8 @@ enum What {
 pub(crate) struct Args {
     /// What to measure
     what: What,
-    /// Sizes of the cluster
+    /// Sizes of the cluster; nodes of those above 1,000 know each other from the start, unless
+    /// `--set cluster.joined=false`
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
     nodes: Vec<usize>,
     /// How many seeds each size is run with
@@ -58,6 +59,10 @@ struct Row {
     seconds: Vec<f64>,
     failed: usize,
 }
+
+/// Clusters of up to so many nodes join; larger ones are there from the start, as joining would
+/// take longer than all the rest.
+const JOIN: usize = 1_000;
 
 const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
 
@@ -145,9 +150,13 @@ pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
     Ok(Verdict::of(rows.iter().all(|row| row.failed == 0)))
 }
 
-fn scenario(args: &Args, nodes: usize) -> Result<Scenario, BadInput> {
-    let nodes = nodes.to_string();
-    let mut overrides = vec![("cluster.nodes", nodes.as_str())];
+fn scenario(args: &Args, count: usize) -> Result<Scenario, BadInput> {
+    let nodes = count.to_string();
+    let joined = (count > JOIN).to_string();
+    let mut overrides = vec![
+        ("cluster.nodes", nodes.as_str()),
+        ("cluster.joined", joined.as_str()),
+    ];
     for pair in &args.set {
         let pair = pair.split_once('=');
         overrides.push(pair.ok_or_else(|| BadInput("--set takes KEY=VALUE".to_owned()))?);

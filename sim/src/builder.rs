@@ -119,7 +119,7 @@ impl Builder {
             world.add();
         }
         if self.joined {
-            world.start_joined();
+            world.start_joined(self.nodes);
         } else {
             (0..self.nodes).for_each(|node| world.start(node));
         }
@@ -128,9 +128,9 @@ impl Builder {
 }
 
 impl World {
-    /// Starts all nodes, as ones that know each other.
-    fn start_joined(&mut self) {
-        let Some(first) = self.hosts.first() else {
+    /// Starts so many nodes, the first ones, as ones that know each other.
+    pub(crate) fn start_joined(&mut self, count: usize) {
+        let Some(first) = self.hosts[..count].first() else {
             return;
         };
         let seed = derive(self.seed, Domain::Setup, 0, 0);
@@ -138,10 +138,10 @@ impl World {
         let mut known = Node::new(first.identity.clone(), self.params.clone(), seed, self.now)
             .expect(in_order)
             .with_pool(self.profiles.clone());
-        for host in &self.hosts {
+        for host in &self.hosts[..count] {
             known.acquaint(&host.identity).expect(in_order);
         }
-        for node in 0..self.len() {
+        for node in 0..count {
             self.start_like(node, Some(&known));
             self.clusters.join(0, node);
         }

@@ -165,6 +165,11 @@ impl World {
                 }
                 Action::Answer { query, answer } => {
                     self.trace.add(Entry::Answer, now, node, query.id.into());
+                    let answered = What::Answered {
+                        query,
+                        answer: &answer,
+                    };
+                    self.observe(node, answered);
                     self.hosts[node].answers.push((query, answer));
                 }
                 Action::QueryEnded { query, summary } => {
@@ -204,12 +209,12 @@ impl World {
         let until = until.map(|until| self.hosts[node].clock.world(until));
         self.observe(node, What::Waits { until, ticked });
         self.set_alarm(node, until);
-        if until.is_none() && self.hosts[node].leaving {
+        if until.is_none() {
             self.end(node, State::Left);
         }
     }
 
-    fn send_datagram(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
+    pub(crate) fn send_datagram(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
         let now = self.now.as_nanos();
         self.trace
             .add(Entry::SendDatagram, now, from, payload.len() as u64);

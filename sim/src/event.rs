@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use serf_core::Tags;
+use serf_core::keyring::Keyring;
+use serf_core::{KeyOperation, QueryParams, Tags};
 
+use crate::forge::Forgery;
 use crate::link::Link;
 use crate::medium::Uplink;
 use crate::network::{Cut, CutId};
@@ -79,6 +81,54 @@ pub enum Op {
         name: String,
         /// Its payload.
         payload: Vec<u8>,
+    },
+    /// The node asks all, or some.
+    Query {
+        /// Which node.
+        node: usize,
+        /// The query's name.
+        name: String,
+        /// Its payload.
+        payload: Vec<u8>,
+        /// Whom, and how.
+        params: QueryParams,
+    },
+    /// The node is given other keys: see [`World::set_keyring`](crate::World::set_keyring).
+    SetKeyring {
+        /// Which node.
+        node: usize,
+        /// The keys.
+        keys: Keyring,
+    },
+    /// The node sees to it that all do something with a key.
+    Keys {
+        /// Which node.
+        node: usize,
+        /// What.
+        operation: KeyOperation,
+    },
+    /// See [`World::share_name`](crate::World::share_name).
+    ShareName {
+        /// Which node.
+        node: usize,
+        /// Whose name it takes.
+        with: usize,
+    },
+    /// See [`World::take_address`](crate::World::take_address).
+    TakeAddress {
+        /// Which node.
+        node: usize,
+        /// Whose address it takes.
+        from: usize,
+    },
+    /// See [`World::forge`](crate::World::forge).
+    Forge {
+        /// The node that says it.
+        by: usize,
+        /// The node that is told.
+        to: usize,
+        /// What.
+        forgery: Forgery,
     },
     /// See [`World::restore`](crate::World::restore).
     Restore(usize),

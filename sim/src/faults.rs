@@ -71,4 +71,10 @@ faults! {
     moves,
     /// Nodes that came back under another name.
     renames,
+    /// Nodes that took a name which another one has.
+    shared_names,
+    /// Nodes that came back at the address of another one.
+    taken_addresses,
+    /// Datagrams with messages that are not true.
+    forged_datagrams,
 }

@@ -89,6 +89,8 @@ pub(crate) struct Host {
     pub(crate) node: Option<Node>,
     pub(crate) identity: Identity,
     pub(crate) params: Params,
+    /// A number for the cluster that it belongs to by the will of whoever set it up.
+    pub(crate) apart: u32,
     /// The keys that its next start finds.
     pub(crate) keyring: Option<Keyring>,
     /// How often it was started; each start has a seed of its own.
@@ -125,6 +127,7 @@ impl Host {
             state: State::Down,
             node: None,
             journal: None,
+            apart: 0,
             keyring: None,
             starts: 0,
             alarm: Alarm::default(),

@@ -61,13 +61,14 @@ impl World {
 
     /// The same, with all that another node knows if there is one, which holds it as alive.
     pub(crate) fn start_like(&mut self, node: usize, known: Option<&Node>) {
-        let last_word = self.highest_incarnation(node);
-        let host = &mut self.hosts[node];
-        if !matches!(host.state, State::Down | State::Left) {
+        if !matches!(self.state(node), State::Down | State::Left) {
             return;
         }
-        host.last_word = last_word;
+        let last_word = self.highest_incarnation(node);
         self.clusters.start(node);
+        self.take_up_name(node);
+        let host = &mut self.hosts[node];
+        host.last_word = last_word;
         let seed = derive(self.seed, Domain::Node, node as u64, host.starts);
         let faults = &mut self.network.faults;
         faults.restarts += u64::from(host.starts > 0);
@@ -167,7 +168,7 @@ impl World {
         let mut seeds = std::mem::take(&mut self.hosts[node].remembered);
         self.network.faults.restores += u64::from(!seeds.is_empty());
         if seeds.is_empty() && self.len() > 1 {
-            seeds = vec![usize::from(node == 0)];
+            seeds = vec![self.door(node)];
         }
         let retry = true;
         self.apply(Op::Join { node, seeds, retry });
@@ -350,9 +351,14 @@ impl World {
         payload: &[u8],
         params: &QueryParams,
     ) -> Result<QueryKey, CommandError> {
-        self.command(node, Deed::Query, |it, now| {
-            it.query(name, payload, params, now)
-        })
+        let now = self.local(node);
+        let running = self.hosts[node].running().ok_or(CommandError::NotRunning)?;
+        let query = running.query(name, payload, params, now)?;
+        self.note_op(node, Deed::Query);
+        // The node's own answer comes at once.
+        self.observe(node, What::Asked { query, name });
+        self.drain(node, false);
+        Ok(query)
     }
 
     /// Has a node answer a query.
@@ -465,6 +471,17 @@ impl World {
                 name,
                 payload,
             } => drop(self.user_event(node, &name, &payload)),
+            Op::Query {
+                node,
+                name,
+                payload,
+                params,
+            } => drop(self.query(node, &name, &payload, &params)),
+            Op::SetKeyring { node, keys } => self.set_keyring(node, keys),
+            Op::Keys { node, operation } => drop(self.key_operation(node, &operation)),
+            Op::ShareName { node, with } => self.share_name(node, with),
+            Op::TakeAddress { node, from } => self.take_address(node, from),
+            Op::Forge { by, to, forgery } => self.forge(by, to, forgery),
             Op::Restore(node) => self.restore(node),
             Op::Relocate(node) => self.relocate(node),
             Op::Rename(node) => self.rename(node),
@@ -504,7 +521,7 @@ impl World {
         self.observe(node, What::Done(deed));
     }
 
-    fn note_network(&mut self, deed: NetworkDeed) {
+    pub(crate) fn note_network(&mut self, deed: NetworkDeed) {
         self.network_disturbed = self.now;
         self.observe(self.len(), What::Network(deed));
     }
@@ -528,6 +545,7 @@ impl World {
                 other => self.happen(other),
             }
         }
+        self.pass_on_name(node);
         self.views_changed = true;
     }
 

@@ -66,6 +66,8 @@ pub struct World {
     pub(crate) network_disturbed: Instant,
     log: Option<Vec<Logged>>,
     pub(crate) index_of: HashMap<Name, usize, FixedState>,
+    /// Whether any two nodes have one name.
+    pub(crate) names_shared: bool,
     occurrences: u64,
 }
 
@@ -109,6 +111,7 @@ impl World {
             network_disturbed: Instant::ZERO,
             log: None,
             index_of: HashMap::with_hasher(FixedState::with_seed(0)),
+            names_shared: false,
             occurrences: 0,
         }
     }
@@ -158,7 +161,7 @@ impl World {
         &self.hosts[node].identity.name
     }
 
-    /// The index of the node of that name.
+    /// The index of the node of that name; of two, the one that had it first and still runs.
     #[must_use]
     pub fn index_of(&self, name: &Name) -> Option<usize> {
         self.index_of.get(name).copied()
@@ -270,10 +273,11 @@ impl World {
         self.clusters.of(node)
     }
 
-    /// True if the node has an address other than the one that it was added with: then it had to
-    /// claim its name anew, for which any incarnation will do.
+    /// True if the node has an address other than the one that it was added with, or shares its
+    /// name: then it had to claim that anew, for which any incarnation will do.
     pub(crate) fn has_moved(&self, node: usize) -> bool {
-        !self.homes.is_empty() && self.hosts[node].identity.addr != address(node)
+        let moved = !self.homes.is_empty() && self.hosts[node].identity.addr != address(node);
+        moved || self.names_shared && self.shares_name(node)
     }
 
     /// The highest incarnation that a node has ever had.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serf_core::{Config, Event, MemberEvent, MemberEventKind, Params};
 use serf_sim::check::{
-    Agreement, Check, Delivery, FalseFailures, Incarnations, Observation, Returns, Traffic, What,
+    Agreement, Check, Delivery, FalseFailures, Incarnations, Observation, Queries, Returns,
+    Traffic, What,
 };
 use serf_sim::{Builder, Failure, Latency, World};
 
@@ -71,6 +72,27 @@ fn a_return_without_a_newer_word_is_wrong() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_member_that_was_never_started_is_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(11))?;
+    let ghost = world.add();
+    let real = news(&world, MemberEventKind::Join);
+    assert_eq!(verdicts(Returns::default(), &world, &[real]), [true]);
+    world.start(ghost);
+    let Some(member) = world.node(ghost).map(serf_core::Node::local) else {
+        unreachable!("it was just started");
+    };
+    let mut other = joined(World::builder(11))?;
+    other.add();
+    let join = Event::Member(MemberEvent {
+        kind: MemberEventKind::Join,
+        member,
+        cause: serf_core::Cause::Announced,
+    });
+    assert_eq!(verdicts(Returns::default(), &other, &[join]), [false]);
+    Ok(())
+}
+
+#[test]
 fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
     let mut world = joined(World::builder(2))?;
     world.log_events();
@@ -107,6 +129,59 @@ fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
     let params: &Params = world.node(1).expect("it runs").params();
     assert!(observe(1, What::Started { params }));
     assert!(observe(1, What::Event(&event)), "in another life");
+    Ok(())
+}
+
+#[test]
+fn a_second_answer_and_one_that_nobody_asked_for_are_wrong() -> Result<(), Failure> {
+    let mut world = joined(World::builder(9))?;
+    world.answer_queries();
+    let params = serf_core::QueryParams::default();
+    let query = world.query(4, "load", b"", &params).expect("it runs");
+    world.run_for(10 * SECOND)?;
+    let answer = world.answers(4, query).last().expect("it was answered");
+
+    let mut check = Queries::default();
+    let mut observe = |what| {
+        let (at, node, world) = (world.now(), 4, &world);
+        let seen = Observation {
+            at,
+            node,
+            what,
+            world,
+        };
+        check.observe(&seen).is_ok()
+    };
+    let answered = What::Answered { query, answer };
+    assert!(!observe(answered), "nobody asked");
+    assert!(observe(What::Asked {
+        query,
+        name: "load"
+    }));
+    assert!(observe(answered));
+    assert!(!observe(answered), "the second time");
+    Ok(())
+}
+
+#[test]
+fn queries_have_to_be_answered_by_all_in_time() -> Result<(), Failure> {
+    let mut world = joined(World::builder(10).check(Queries::within(5 * SECOND)))?;
+    world.answer_queries();
+    world.run_for(30 * SECOND)?;
+    let params = serf_core::QueryParams::default();
+    let ask = |world: &mut World| world.query(4, "load", b"", &params).expect("it runs");
+    ask(&mut world);
+    world.run_for(20 * SECOND)?;
+    let queries = world.find_check::<Queries>().expect("it watches");
+    assert_eq!(queries.latencies().len(), 1);
+    world.set_links(serf_sim::Link {
+        loss: serf_sim::Ratio::ALWAYS,
+        ..serf_sim::Link::lan()
+    });
+    world.run_for(SECOND)?;
+    ask(&mut world);
+    let wrong = expected(world.run_for(20 * SECOND));
+    assert_eq!(wrong, "queries are answered once by each");
     Ok(())
 }
 
@@ -195,6 +270,9 @@ fn every_check_had_something_to_judge() -> Result<(), Failure> {
     world.run_for(60 * SECOND)?;
     world.resume(3);
     world.run_for(60 * SECOND)?;
+    world.answer_queries();
+    let query = serf_core::QueryParams::default();
+    world.query(2, "load", b"", &query).expect("it runs");
     world.user_event(4, "deploy", b"8").expect("it runs");
     world.run_for(600 * SECOND)?;
     for (check, tally) in world.tallies() {
@@ -214,7 +292,7 @@ fn an_unchecked_world_does_the_same() -> Result<(), Failure> {
         Ok((world.tallies().len(), world.trace_hash()))
     };
     let (checks, trace) = run(World::builder(8))?;
-    assert_eq!(checks, 10);
+    assert_eq!(checks, 11);
     assert_eq!(run(World::builder(8).unchecked())?, (0, trace));
     Ok(())
 }

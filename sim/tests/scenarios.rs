@@ -14,6 +14,53 @@ fn built_in_scenarios_hold_and_their_faults_happen() {
     }
 }
 
+/// Built-in scenarios, and for each something without which what it is about goes wrong.
+#[test]
+fn built_in_scenarios_fail_without_what_they_rely_on() {
+    for (name, overrides) in [
+        (
+            "s14-name-taken",
+            &[("config.resolve_conflicts", "false")][..],
+        ),
+        (
+            // One side is the majority.
+            "s14-equal-halves",
+            &[
+                ("fault.0.partition.side", "0..6"),
+                ("fault.0.partition.other", "6..20"),
+            ],
+        ),
+        (
+            "s17-address-reuse",
+            &[("group.0.label", ""), ("group.1.label", "")],
+        ),
+        ("s22-joins-and-leaves", &[("config.retransmit_mult", "1")]),
+        // A time that a clock may follow: everybody takes the forgery for true.
+        ("s29-poisoned-clocks", &[("fault.0.poison.time", "1000")]),
+        (
+            "s31-rotation-in-a-partition",
+            &[("fault.3.keys.ring", "[\"old\"]")],
+        ),
+        (
+            "s31-rotation-with-a-node-down",
+            &[("fault.4.keys.ring", "[\"old\"]")],
+        ),
+        ("s32-wrong-key", &[("fault.1.keys.ring", "[\"wrong\"]")]),
+        ("s35-large-events", &[("network.mtu", "500")]),
+        ("s36-mixed-wires", &[("network.mtu", "300")]),
+        (
+            "s46-mixed-versions",
+            &[("expect.bytes_per_node_per_second", "800")],
+        ),
+    ] {
+        let builtin = builtins().iter().find(|it| it.name == name);
+        let toml = builtin.expect("it is built in").toml;
+        let scenario = Scenario::parse_with(toml, overrides).expect("it is valid");
+        let report = scenario.run(scenario.seed);
+        assert!(report.failure.is_some(), "{name}: {report}");
+    }
+}
+
 #[test]
 fn drawn_worlds_hold() {
     for seed in 0..40 {
@@ -34,6 +81,7 @@ fn a_drawn_world_does_the_same_every_time() {
 #[test]
 fn worlds_of_old_bugs_hold() {
     let worlds = [
+        include_str!("regressions/3-equal-halves.toml"),
         include_str!("regressions/373-damaged-event.toml"),
         include_str!("regressions/4734-moved.toml"),
     ];

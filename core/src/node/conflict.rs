@@ -108,6 +108,8 @@ impl Node {
             for_rival,
             ..
         } = vote;
+        // Whoever came into view since may have voted, too, after a partition almost all.
+        let electorate = electorate.max(self.table.live() - 1);
         let outvoted = rival_answers && for_rival > electorate / 2;
         let lost = outvoted && self.phase == Phase::Running;
         self.event(Event::NameVote {

@@ -62,7 +62,10 @@ impl Agreement {
             // The names cost a look at all members, so they are only seen once, and again at
             // nodes that were wrong.
             let names = since.is_some() || names && nth % every == 0;
-            let wrong = wrong_number(world, node, least..=running.len())
+            let most = running
+                .iter()
+                .filter(|other| world.is_together(node, **other));
+            let wrong = wrong_number(world, node, least..=most.count())
                 .or_else(|| names.then(|| wrong_name(world, node)).flatten());
             let Some(wrong) = wrong else {
                 self.wrong_since[node] = None;
@@ -95,6 +98,12 @@ fn wrong_name(world: &World, node: usize) -> Option<String> {
     for member in members.filter(|it| it.status() == Status::Alive) {
         let index = world.index_of(member.name());
         match index.filter(|index| world.state(*index) == State::Running) {
+            Some(index) if !world.is_together(node, index) => {
+                let name = member.name();
+                return Some(format!(
+                    "holds {name} as alive, which is of another cluster"
+                ));
+            }
             Some(index) => held[index] = true,
             None => return Some(format!("holds {} as alive, which is down", member.name())),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serf_core::{Event, Instant, LamportTime};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Check, Observation, Tally, Wants, What, settling_time};
+use super::{Check, Observation, Tally, Wants, What, settling_time, steady};
 use crate::world::World;
 
 /// Nobody is told of an event twice in one life, or of one that nobody sent. If the sender was
@@ -41,9 +41,6 @@ struct Sent {
     told: Vec<u64>,
     last: Instant,
 }
-
-/// Nodes that joined later than this before an event need not get it.
-const GRACE: Duration = Duration::from_secs(15);
 
 impl Delivery {
     /// With a bound other than the settling time, in a network of any kind.
@@ -82,12 +79,7 @@ impl Delivery {
             return Ok(());
         }
         let cluster = world.cluster_of(event.by);
-        let steady = |node: usize| {
-            let host = &world.hosts[node];
-            world.cluster_of(node) == cluster
-                && host.is_healthy()
-                && host.disturbed + GRACE <= event.at
-        };
+        let steady = |node| steady(world, node, cluster, event.at);
         if !steady(event.by) {
             self.unjudged += 1;
             return Ok(());
@@ -115,12 +107,12 @@ fn identity(ltime: LamportTime, name: &str, payload: &[u8]) -> u64 {
     xxh3_64_with_seed(payload, name)
 }
 
-fn has(bits: &[u64], node: usize) -> bool {
+pub(super) fn has(bits: &[u64], node: usize) -> bool {
     bits.get(node / 64)
         .is_some_and(|word| word >> (node % 64) & 1 == 1)
 }
 
-fn set(bits: &mut Vec<u64>, node: usize) {
+pub(super) fn set(bits: &mut Vec<u64>, node: usize) {
     if bits.len() <= node / 64 {
         bits.resize(node / 64 + 1, 0);
     }

@@ -13,6 +13,7 @@ mod delivery;
 mod false_failures;
 mod incarnations;
 mod packets;
+mod queries;
 mod returns;
 mod rows;
 mod traffic;
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
-use serf_core::{Event, Instant, LamportTime, Params};
+use serf_core::{Answer, Event, Instant, LamportTime, Params, QueryKey};
 
 use crate::world::World;
 
@@ -35,6 +36,7 @@ pub use delivery::Delivery;
 pub use false_failures::FalseFailures;
 pub use incarnations::Incarnations;
 pub use packets::Packets;
+pub use queries::Queries;
 pub use returns::Returns;
 pub use traffic::Traffic;
 pub(crate) use views::Truth;
@@ -72,6 +74,20 @@ pub enum What<'a> {
         name: &'a str,
         /// Its payload.
         payload: &'a [u8],
+    },
+    /// The node was told to ask a query, and took it.
+    Asked {
+        /// What tells it apart.
+        query: QueryKey,
+        /// Its name.
+        name: &'a str,
+    },
+    /// An answer to a query of the node came.
+    Answered {
+        /// Which query.
+        query: QueryKey,
+        /// Who answers, and what.
+        answer: &'a Answer,
     },
     /// The node sent a datagram.
     Datagram {
@@ -125,6 +141,7 @@ pub enum NetworkDeed {
     SetLink,
     SetUplink,
     SetRegions,
+    Forge,
 }
 
 impl What<'_> {
@@ -134,6 +151,7 @@ impl What<'_> {
             Self::Started { .. } => Wants::STARTED,
             Self::Event(_) => Wants::EVENTS,
             Self::Sent { .. } => Wants::SENT,
+            Self::Asked { .. } | Self::Answered { .. } => Wants::QUERIES,
             Self::Datagram { .. } => Wants::DATAGRAMS,
             Self::Waits { .. } => Wants::WAITS,
             Self::Done(_) | Self::Network(_) => Wants::DEEDS,
@@ -160,8 +178,10 @@ impl Wants {
     pub const SENT: Self = Self(16);
     /// [`What::Done`] and [`What::Network`].
     pub const DEEDS: Self = Self(32);
+    /// [`What::Asked`] and [`What::Answered`].
+    pub const QUERIES: Self = Self(64);
     /// Everything.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(127);
 
     fn includes(self, kind: Self) -> bool {
         self.0 & kind.0 != 0
@@ -229,6 +249,7 @@ impl Checks {
         checks.add(Box::new(FalseFailures::default()));
         checks.add(Box::new(Incarnations::default()));
         checks.add(Box::new(Packets::default()));
+        checks.add(Box::new(Queries::default()));
         checks.add(Box::new(Returns::default()));
         checks.add(Box::new(Traffic::default()));
         checks
@@ -280,6 +301,15 @@ impl Checks {
     pub(crate) fn tallies(&self) -> impl Iterator<Item = (&'static str, Tally)> + '_ {
         self.all.iter().map(|check| (check.name(), check.tally()))
     }
+}
+
+/// True if the node is well, in this cluster, and was so long before `at` that what was told to
+/// all then must have reached it.
+pub(crate) fn steady(world: &World, node: usize, cluster: u32, at: Instant) -> bool {
+    /// Nodes that joined later than this before need not get it.
+    const GRACE: Duration = Duration::from_secs(15);
+    let host = &world.hosts[node];
+    world.cluster_of(node) == cluster && host.is_healthy() && host.disturbed + GRACE <= at
 }
 
 /// How long nodes may take to agree once nothing disturbs them any more: time for each to reach

@@ -10,13 +10,15 @@ use crate::host::State;
 
 /// A member that a node took for failed or gone is alive to it again only under a higher
 /// incarnation, one that the member really had; or at a new address. After it was forgotten, any will do, unless the
-/// member has been down for a minute.
+/// member has been down for a minute. And nobody is ever alive who was never started.
 #[derive(Debug, Clone, Default)]
 pub struct Returns {
     /// One more than the incarnation under which a member went.
     gone: Rows,
     /// As above, for those forgotten since.
     forgotten: Rows,
+    /// How many nodes were started at all.
+    born: usize,
     returns: u64,
 }
 
@@ -36,6 +38,7 @@ impl Check for Returns {
         let change = match seen.what {
             What::Started { .. } => {
                 let name = seen.world.name(seen.node);
+                self.born += usize::from(seen.world.hosts[seen.node].starts == 1);
                 self.gone.start(seen.node, name);
                 self.forgotten.start(seen.node, name);
                 return Ok(());
@@ -45,7 +48,11 @@ impl Check for Returns {
         };
         let observer = seen.node;
         let nobody_went = self.gone.is_clear(observer) && self.forgotten.is_clear(observer);
-        if nobody_went && matches!(change.kind, MemberEventKind::Join | MemberEventKind::Update) {
+        let all_born = self.born >= seen.world.len();
+        if nobody_went
+            && all_born
+            && matches!(change.kind, MemberEventKind::Join | MemberEventKind::Update)
+        {
             return Ok(());
         }
         let name = change.member.name();
@@ -64,6 +71,11 @@ impl Check for Returns {
                 self.forgotten.set(observer, member, number);
             }
             MemberEventKind::Join => {
+                if seen.world.hosts[member].starts == 0 {
+                    return Err(format!(
+                        "node {observer} takes {name} for alive, which was never started"
+                    ));
+                }
                 let gone = self.gone.get(observer, member);
                 let forgotten = self.forgotten.get(observer, member);
                 self.gone.set(observer, member, 0);

@@ -1,6 +1,6 @@
 //! Every live, connected node holds the same live set: the true one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serf_core::{Member, Node, Status};
@@ -16,7 +16,7 @@ const NAMED: usize = 5;
 ///
 /// The true view of a running node holds, as alive, exactly the running nodes that it is connected
 /// with, itself included; connected means over a chain of nodes between which datagrams or streams
-/// pass both ways. A node that moved has to be known at its new address. About nodes that are paused or about to leave, any view is accepted.
+/// pass both ways, in one [cluster](World::set_apart). A node that moved has to be known at its new address. About nodes that are paused or about to leave, any view is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Views {
     /// Running nodes that were looked at.
@@ -225,7 +225,7 @@ fn parts(world: &World) -> Vec<usize> {
         }
     }
     // A group that is cut off even from itself holds together only through others.
-    groups
+    let parts = groups
         .iter()
         .enumerate()
         .map(|(node, &group)| {
@@ -233,7 +233,20 @@ fn parts(world: &World) -> Vec<usize> {
                 alone[group] && joined.iter().filter(|p| **p == joined[group]).count() == 1;
             if lonely { node } else { first[joined[group]] }
         })
-        .collect()
+        .collect();
+    split_clusters(world, parts)
+}
+
+/// The parts of a world with several clusters: what is apart is not connected.
+fn split_clusters(world: &World, parts: Vec<usize>) -> Vec<usize> {
+    if world.hosts.iter().all(|host| host.apart == 0) {
+        return parts;
+    }
+    let mut first = BTreeMap::new();
+    let of = |(node, part): (usize, usize)| {
+        *first.entry((world.hosts[node].apart, part)).or_insert(node)
+    };
+    parts.into_iter().enumerate().map(of).collect()
 }
 
 fn connected(network: &crate::network::Network, one: usize, other: usize) -> bool {

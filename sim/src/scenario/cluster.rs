@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Invalid;
+use super::{Invalid, keys};
 
 /// The nodes of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// How many there are. They join through node 0, one each millisecond.
@@ -16,6 +16,13 @@ pub struct Cluster {
     /// Whether times count from the start of the nodes rather than from when all have joined.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub cold: bool,
+    /// Whether the nodes know each other from the start, as if they had joined long ago, so that
+    /// nobody has to join. That is what makes 10,000 nodes ready in a second.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub joined: bool,
+    /// The keys of all nodes, any words; the first one encrypts. Without any, nobody encrypts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 impl Cluster {
@@ -29,6 +36,9 @@ impl Cluster {
         if self.late >= self.nodes {
             let accepted = format!("less than the {} nodes", self.nodes);
             return Err(Invalid::new("cluster.late", self.late, &accepted));
+        }
+        if !self.keys.is_empty() {
+            keys::validate_ring("cluster.keys", &self.keys)?;
         }
         Ok(())
     }

@@ -95,7 +95,9 @@ impl Draw {
                 nodes: self.nodes,
                 late: 0,
                 cold: self.one_in(4),
+                ..Cluster::default()
             },
+            groups: Vec::new(),
             network: self.fair_network(),
             config,
             faults,

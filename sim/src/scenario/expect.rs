@@ -18,6 +18,15 @@ pub struct Expect {
     /// Every user event reaches all healthy connected nodes within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_to_all_within: Option<Span>,
+    /// Every query is answered by all healthy connected nodes within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_by_all_within: Option<Span>,
+    /// Every key operation is done by all members that are alive when it begins.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub keys_done_by_all: bool,
+    /// So many nodes run at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_at_end: Option<usize>,
     /// Every node that crashes is known to have failed, at each node that finds it out at all,
     /// within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +75,7 @@ standard!(
     FalseFailures,
     Incarnations,
     Packets,
+    Queries,
     Returns,
     Traffic
 );

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Network, Nodes, Span};
-use crate::event::Op;
-use crate::link::Link;
-use crate::medium::Uplink;
-use crate::network::{self, Cut};
-use crate::world::World;
+use super::{
+    GiveKeys, Invalid, Namesake, Network, Nodes, Poison, Query, ReuseAddress, RotateKey, Slander,
+    Span, keys,
+};
 
 /// One fault: a time, and exactly one of the things that can go wrong.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +58,27 @@ pub struct Fault {
     /// A node is told to treat others as gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_leave: Option<ForceLeave>,
+    /// Nodes ask all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
+    /// Nodes are given keys by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<GiveKeys>,
+    /// A node sees to it that all do something with a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<RotateKey>,
+    /// Nodes start under the name of another one, which may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namesake: Option<Namesake>,
+    /// A node comes back at the address of another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse_address: Option<ReuseAddress>,
+    /// A node tells others Lamport times that are far ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
+    /// A node tells others that members are dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slander: Option<Slander>,
 }
 
 /// The nodes that a fault is about.
@@ -186,12 +204,19 @@ pub struct ForceLeave {
 impl Fault {
     /// When it is over, if it is.
     pub(super) fn end(&self) -> Option<Duration> {
-        let over_at_once = [&self.relocate, &self.rename, &self.leave, &self.join];
+        let lasts = [
+            self.pause.is_some(),
+            self.stutter.is_some(),
+            self.slow.is_some(),
+            self.drift.is_some(),
+            self.narrow.is_some(),
+            self.partition.is_some(),
+            self.network.is_some(),
+        ];
         match self.lasts {
             Some(lasts) => Some(self.at.0 + lasts.0),
-            None if over_at_once.iter().any(|it| it.is_some()) => Some(self.at.0),
-            None if self.crash.is_some() || self.force_leave.is_some() => Some(self.at.0),
-            None => None,
+            None if lasts.contains(&true) => None,
+            None => Some(self.at.0),
         }
     }
 
@@ -206,17 +231,23 @@ impl Fault {
         ];
         let whom = whom.into_iter().flatten().map(|it| &mut it.nodes);
         let partition = self.partition.iter_mut();
+        let slander = self.slander.iter_mut();
         whom.chain(self.crash.iter_mut().map(|it| &mut it.nodes))
             .chain(self.stutter.iter_mut().map(|it| &mut it.nodes))
             .chain(self.slow.iter_mut().map(|it| &mut it.nodes))
             .chain(self.drift.iter_mut().map(|it| &mut it.nodes))
             .chain(self.narrow.iter_mut().map(|it| &mut it.nodes))
             .chain(self.force_leave.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.query.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.keys.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.namesake.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.poison.iter_mut().map(|it| &mut it.nodes))
+            .chain(slander.flat_map(|it| [&mut it.nodes, &mut it.about]))
             .chain(partition.flat_map(|it| std::iter::once(&mut it.side).chain(&mut it.other)))
     }
 
     /// The names of all kinds of faults, and whether this is one.
-    fn kinds(&self) -> [(&'static str, bool); 13] {
+    fn kinds(&self) -> [(&'static str, bool); 20] {
         [
             ("crash", self.crash.is_some()),
             ("pause", self.pause.is_some()),
@@ -231,6 +262,13 @@ impl Fault {
             ("leave", self.leave.is_some()),
             ("join", self.join.is_some()),
             ("force_leave", self.force_leave.is_some()),
+            ("query", self.query.is_some()),
+            ("keys", self.keys.is_some()),
+            ("rotate", self.rotate.is_some()),
+            ("namesake", self.namesake.is_some()),
+            ("reuse_address", self.reuse_address.is_some()),
+            ("poison", self.poison.is_some()),
+            ("slander", self.slander.is_some()),
         ]
     }
 
@@ -241,10 +279,42 @@ impl Fault {
         kinds.find(|(_, given)| *given).map_or("", |(name, _)| name)
     }
 
+    /// The single nodes in it, by the names of their keys.
+    pub(super) fn one_by_one(&mut self) -> impl Iterator<Item = (&'static str, &mut usize)> {
+        let namesake = self.namesake.iter_mut();
+        let reuse = self.reuse_address.iter_mut();
+        let force = self.force_leave.iter_mut();
+        let force = force.map(|it| ("force_leave.by", &mut it.by));
+        force
+            .chain(self.rotate.iter_mut().map(|it| ("rotate.by", &mut it.by)))
+            .chain(self.poison.iter_mut().map(|it| ("poison.by", &mut it.by)))
+            .chain(self.slander.iter_mut().map(|it| ("slander.by", &mut it.by)))
+            .chain(namesake.flat_map(|it| {
+                let through = it.through.iter_mut();
+                let through = through.map(|node| ("namesake.through", node));
+                std::iter::once(("namesake.of", &mut it.of)).chain(through)
+            }))
+            .chain(reuse.flat_map(|it| {
+                [
+                    ("reuse_address.by", &mut it.by),
+                    ("reuse_address.of", &mut it.of),
+                ]
+            }))
+    }
+
     /// True if nothing lasts: something is done, and that is all.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        self.lasts.is_none() && (self.join.is_some() || self.force_leave.is_some())
+        let done = [
+            self.join.is_some(),
+            self.force_leave.is_some(),
+            self.query.is_some(),
+            self.keys.is_some(),
+            self.rotate.is_some(),
+            self.namesake.is_some(),
+            self.poison.is_some(),
+        ];
+        self.lasts.is_none() && done.contains(&true)
     }
 
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
@@ -269,11 +339,12 @@ impl Fault {
         if let Some(network) = &self.network {
             network.validate(&format!("{key}.network"))?;
         }
-        if let Some(force) = &self.force_leave
-            && force.by >= count
-        {
-            let key = format!("{key}.force_leave.by");
-            return Err(Invalid::new(&key, force.by, &format!("less than {count}")));
+        self.validate_more(key)?;
+        for (field, node) in self.clone().one_by_one() {
+            if *node >= count {
+                let (key, accepted) = (format!("{key}.{field}"), format!("less than {count}"));
+                return Err(Invalid::new(&key, node, &accepted));
+            }
         }
         for nodes in self.clone().nodes_mut() {
             if let Some(beyond) = nodes.beyond(count) {
@@ -289,144 +360,22 @@ impl Fault {
         Ok(())
     }
 
-    /// Plans it in the world, counted from now.
-    pub(super) fn plan(&self, world: &mut World, base: Link, rng: &mut ChaCha8Rng) {
-        let count = world.len();
-        let mut pick = |nodes: &Nodes| nodes.pick(count, rng);
-        let (at, end) = (self.at.0, self.lasts.map(|lasts| self.at.0 + lasts.0));
-        let mut during = |begin: Op, finish: Op| {
-            world.schedule(at, begin);
-            if let Some(end) = end {
-                world.schedule(end, finish);
-            }
-        };
-        if let Some(it) = &self.pause {
-            for node in pick(&it.nodes) {
-                during(Op::Pause(node), Op::Resume(node));
-            }
+    fn validate_more(&self, key: &str) -> Result<(), Invalid> {
+        if let Some(it) = &self.query {
+            it.validate(&format!("{key}.query"))?;
         }
-        if let Some(it) = &self.slow {
-            for node in pick(&it.nodes) {
-                let cpu = |per_input| Op::SetCpu { node, per_input };
-                during(cpu(Some(it.per_input.0)), cpu(None));
-            }
+        if let Some(it) = &self.keys {
+            keys::validate_ring(&format!("{key}.keys.ring"), &it.ring)?;
         }
-        if let Some(it) = &self.drift {
-            for node in pick(&it.nodes) {
-                let rate = |ppm| Op::SetClockRate { node, ppm };
-                during(rate(it.ppm), rate(0));
-            }
+        if let Some(it) = &self.rotate {
+            it.validate(&format!("{key}.rotate"))?;
         }
-        if let Some(it) = &self.narrow {
-            for node in pick(&it.nodes) {
-                let limit = |uplink| Op::SetUplink { node, uplink };
-                let uplink = Uplink {
-                    bytes_per_second: it.bytes_per_second,
-                    queue: it.queue,
-                };
-                during(limit(Some(uplink)), limit(None));
-            }
+        if let Some(it) = &self.reuse_address {
+            it.validate(&format!("{key}.reuse_address"))?;
         }
-        if let Some(it) = &self.network {
-            during(Op::SetLinks(it.link()), Op::SetLinks(base));
+        if let Some(it) = &self.slander {
+            it.validate(&format!("{key}.slander"), self.lasts)?;
         }
-        if let Some(it) = &self.crash {
-            for node in pick(&it.nodes) {
-                world.schedule(at, Op::Crash(node));
-                match (end, it.back) {
-                    (None, _) => {}
-                    (Some(end), Back::Remembering) => world.schedule(end, Op::Restore(node)),
-                    (Some(end), Back::Empty) => come_back(world, end, node),
-                }
-            }
-        }
-        let come_again = |world: &mut World, nodes: Vec<usize>, change: fn(usize) -> Op| {
-            let end = end.unwrap_or(at);
-            for node in nodes {
-                world.schedule(at, Op::Crash(node));
-                world.schedule(end, change(node));
-                world.schedule(end, Op::Restore(node));
-            }
-        };
-        if let Some(it) = &self.relocate {
-            come_again(world, pick(&it.nodes), Op::Relocate);
-        }
-        if let Some(it) = &self.rename {
-            come_again(world, pick(&it.nodes), Op::Rename);
-        }
-        if let Some(it) = &self.leave {
-            for node in pick(&it.nodes) {
-                world.schedule(at, Op::Leave(node));
-                if let Some(end) = end {
-                    come_back(world, end, node);
-                }
-            }
-        }
-        if let Some(it) = &self.join {
-            for node in pick(&it.nodes) {
-                come_back(world, at, node);
-            }
-        }
-        if let Some(it) = &self.force_leave {
-            for member in pick(&it.nodes) {
-                let force = Op::ForceLeave {
-                    node: it.by,
-                    member: format!("node-{member}"),
-                    prune: it.prune,
-                };
-                world.schedule(at, force);
-            }
-        }
-        if let Some(it) = &self.stutter {
-            for node in pick(&it.nodes) {
-                stutter(world, node, it, at, end.unwrap_or(at));
-            }
-        }
-        if let Some(it) = &self.partition {
-            let side = pick(&it.side);
-            let other = match &it.other {
-                Some(other) => pick(other),
-                None => (0..count)
-                    .filter(|node| side.binary_search(node).is_err())
-                    .collect(),
-            };
-            let mut cut = match it.one_way {
-                true => Cut::one_way(side, other),
-                false => Cut::between(side, other),
-            };
-            cut = cut.only(match it.traffic {
-                Traffic::All => network::Traffic::All,
-                Traffic::Datagrams => network::Traffic::Datagrams,
-                Traffic::Streams => network::Traffic::Streams,
-            });
-            if it.refuse {
-                cut = cut.refusing();
-            }
-            match self.lasts {
-                Some(lasts) => world.schedule(at, Op::CutFor(cut, lasts.0)),
-                None => world.schedule(at, Op::Cut(cut)),
-            }
-        }
-    }
-}
-
-/// Starts a node and lets it join, remembering nothing.
-pub(super) fn come_back(world: &mut World, at: Duration, node: usize) {
-    let seed = usize::from(node == 0).min(world.len() - 1);
-    world.schedule(at, Op::Start(node));
-    let join = Op::Join {
-        node,
-        seeds: vec![seed],
-        retry: true,
-    };
-    world.schedule(at, join);
-}
-
-fn stutter(world: &mut World, node: usize, it: &Stutter, from: Duration, until: Duration) {
-    let mut at = from;
-    while at < until {
-        world.schedule(at, Op::Pause(node));
-        world.schedule((at + it.stops.0).min(until), Op::Resume(node));
-        at += it.stops.0 + it.runs.0;
+        Ok(())
     }
 }

@@ -33,7 +33,12 @@ mod cluster;
 mod draw;
 mod expect;
 mod fault;
+mod group;
+mod hostile;
+mod keys;
 mod network;
+mod plan;
+mod query;
 mod recorder;
 mod report;
 mod run;
@@ -52,7 +57,11 @@ pub use expect::{Expect, Standard};
 pub use fault::{
     Back, Crash, Drift, Fault, ForceLeave, Narrow, Partition, Slow, Stutter, Traffic, Whom,
 };
+pub use group::{Group, Speaks};
+pub use hostile::{Namesake, Poison, ReuseAddress, Slander};
+pub use keys::{GiveKeys, RotateKey};
 pub use network::{BurstLoss, Distances, Network, Times};
+pub use query::Query;
 pub use recorder::Recorder;
 pub use report::{Report, Wrong, quantile};
 pub use run::Progress;
@@ -75,6 +84,9 @@ pub struct Scenario {
     pub lasts: Span,
     /// The nodes.
     pub cluster: Cluster,
+    /// Those of them that differ from the others.
+    #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
     /// Their settings.
     #[serde(default, skip_serializing_if = "is_default")]
     pub config: Settings,
@@ -152,6 +164,13 @@ impl Scenario {
 
     fn validate(&self) -> Result<(), Invalid> {
         self.cluster.validate()?;
+        for (nth, group) in self.groups.iter().enumerate() {
+            group.validate(&format!("group.{nth}"), self.cluster.nodes)?;
+        }
+        if self.cluster.joined && !self.groups.is_empty() {
+            let accepted = "false where there are groups, as those that know each other are alike";
+            return Err(Invalid::new("cluster.joined", true, accepted));
+        }
         self.config.params()?;
         self.network.validate("network")?;
         for (nth, fault) in self.faults.iter().enumerate() {

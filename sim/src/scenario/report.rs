@@ -39,6 +39,9 @@ pub struct Report {
     pub noticed_last: Vec<f64>,
     /// How long each user event took to reach the last node.
     pub delivered_after: Vec<f64>,
+    /// How long the last answer to each query took.
+    #[serde(default)]
+    pub answered_after: Vec<f64>,
     /// What a node sent on average since all had joined, in datagrams and streams.
     pub bytes_per_node_per_second: f64,
     /// The same, datagrams.
@@ -98,6 +101,7 @@ impl Report {
             ("crash noticed first after", &self.noticed_first),
             ("crash noticed last after", &self.noticed_last),
             ("event delivered after", &self.delivered_after),
+            ("query answered after", &self.answered_after),
         ] {
             note(&format!("{name} [s], median"), quantile(list, 0.5));
             note(&format!("{name} [s], most"), quantile(list, 1.0));

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use serf_core::Outcome;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::report::Report;
-use super::{Recorder, Scenario};
-use crate::check::{Check, Delivery, FalseFailures, settling_time};
+use super::{Recorder, Scenario, keys};
+use crate::check::{Check, Delivery, FalseFailures, Queries, settling_time};
+use crate::event::Op;
 use crate::failure::Failure;
 use crate::host::Usage;
 use crate::rng::{Domain, generator};
@@ -75,9 +79,8 @@ impl Scenario {
             .config
             .params()
             .map_err(|error| wrong(&empty, error.to_string()))?;
-        let nodes = self.cluster.nodes - self.cluster.late.min(self.cluster.nodes);
         let mut builder = World::builder(seed)
-            .params(params)
+            .params(params.clone())
             .link(self.network.link())
             .stream_chunk(self.network.stream_chunk.unwrap_or(16_384))
             .check(Recorder::default());
@@ -87,18 +90,57 @@ impl Scenario {
         if let Some(bound) = self.expect.delivered_to_all_within {
             builder = builder.check(Delivery::within(bound.0));
         }
+        if let Some(bound) = self.expect.answered_by_all_within {
+            builder = builder.check(Queries::within(bound.0));
+        }
         for name in self.expect.unchecked.iter().map(|check| check.name()) {
             builder = builder.without(name);
         }
         for check in checks {
             builder = builder.boxed_check(check);
         }
-        let mut world = builder.nodes(nodes).build();
-        world.set_regions(self.network.regions());
-        for _ in 0..self.cluster.late {
+        let mut world = builder.build();
+        for node in 0..self.cluster.nodes {
             world.add();
+            if let Some(ring) = keys::ring(&self.cluster.keys) {
+                world.set_keyring(node, ring);
+            }
         }
+        for group in &self.groups {
+            let nodes = group.nodes.pick(world.len(), &mut draws(seed, group));
+            group.apply(&mut world, &params, nodes);
+        }
+        let asks = self.faults.iter().any(|fault| fault.query.is_some());
+        if asks || self.work.iter().any(|work| work.query.is_some()) {
+            world.answer_queries();
+        }
+        self.start(&mut world);
+        world.set_regions(self.network.regions());
         Ok(world)
+    }
+
+    /// Starts all nodes but those that are late.
+    fn start(&self, world: &mut World) {
+        let nodes = self.cluster.nodes - self.cluster.late.min(self.cluster.nodes);
+        match self.cluster.joined {
+            true => world.start_joined(nodes),
+            false => (0..nodes).for_each(|node| world.start(node)),
+        }
+    }
+
+    /// Lets all that run join, one each millisecond, as [`World::join_all_through`] does, each
+    /// cluster through its first node.
+    fn join(&self, world: &mut World) {
+        if self.cluster.joined {
+            return;
+        }
+        let nodes: Vec<usize> = world.running().collect();
+        let joining = nodes.into_iter().filter(|node| world.door(*node) < *node);
+        let joining: Vec<usize> = joining.collect();
+        for (nth, node) in (1..).zip(joining) {
+            let (seeds, retry) = (vec![world.door(node)], true);
+            world.schedule(Duration::from_millis(nth), Op::Join { node, seeds, retry });
+        }
     }
 
     fn play(
@@ -110,7 +152,7 @@ impl Scenario {
         let calm = self.calm_from();
         let total = self.lasts.0.max(calm);
         let mut told = |passed| watch(Progress { passed, total });
-        world.join_all_through(0);
+        self.join(world);
         if !self.cluster.cold && self.cluster.nodes > 1 {
             let settling = settling_time(&world.params, world.len()).unwrap_or_default();
             match converge(world, JOINING + settling, &mut |_| told(Duration::ZERO))? {
@@ -168,13 +210,12 @@ impl Scenario {
     /// Schedules all faults and all work. Each draws its nodes from a generator of its own, which
     /// depends on what it is and not on its place, so that leaving one out changes no other.
     fn plan(&self, world: &mut World, seed: u64) {
-        let rng = |what: String| generator(seed, Domain::Scenario, xxh3_64(what.as_bytes()));
         let base = self.network.link();
         for fault in &self.faults {
-            fault.plan(world, base, &mut rng(format!("{fault:?}")));
+            fault.plan(world, base, &mut draws(seed, fault));
         }
         for work in &self.work {
-            work.plan(world, self.lasts.0, &mut rng(format!("{work:?}")));
+            work.plan(world, self.lasts.0, &mut draws(seed, work));
         }
     }
 
@@ -196,6 +237,16 @@ impl Scenario {
                 return Err(world.failure(&expected, format!("it sent {sent:.0} on average")));
             }
         }
+        if let Some(expected) = self.expect.running_at_end {
+            let found = world.running().count();
+            if found != expected {
+                let expected = format!("{expected} nodes run at the end");
+                return Err(world.failure(&expected, format!("{found} do")));
+            }
+        }
+        if self.expect.keys_done_by_all {
+            judge_keys(world)?;
+        }
         if let Some(bound) = self.expect.detected_within {
             let detections = world.find_check::<Recorder>().into_iter();
             let slowest = detections
@@ -211,6 +262,25 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+}
+
+/// The generator of a part of a scenario. What the part does not say has no influence.
+fn draws(seed: u64, part: &impl Serialize) -> ChaCha8Rng {
+    let text = toml::to_string(part).expect("a part has nothing that TOML cannot say");
+    generator(seed, Domain::Scenario, xxh3_64(text.as_bytes()))
+}
+
+fn judge_keys(world: &World) -> Result<(), Failure> {
+    let expected = "key operations are done by all members";
+    let outcomes = world.hosts.iter().flat_map(|host| &host.outcomes);
+    let mut reports = outcomes.filter_map(|(_, outcome)| match outcome {
+        Outcome::Keys(report) => Some(report),
+        _ => None,
+    });
+    match reports.find(|report| !report.is_complete()) {
+        Some(report) => Err(world.failure(expected, format!("{report:?}"))),
+        None => Ok(()),
     }
 }
 
@@ -266,5 +336,8 @@ fn fill(report: &mut Report, world: &World) {
     }
     if let Some(delivery) = world.find_check::<Delivery>() {
         report.delivered_after = seconds(delivery.latencies().to_vec());
+    }
+    if let Some(queries) = world.find_check::<Queries>() {
+        report.answered_after = seconds(queries.latencies().to_vec());
     }
 }

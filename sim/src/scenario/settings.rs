@@ -70,7 +70,8 @@ settings! {
         reconnect_interval, reconnect_timeout, tombstone_timeout, reap_interval;
     numbers: indirect_checks: u8, stream_ping: bool, suspicion_mult: u32, suspicion_max_mult: u32,
         awareness_max: u8, gossip_nodes: u8, retransmit_mult: u32, user_event_size_limit: usize,
-        event_buffer: u64, packet_budget: usize, max_stream_message: usize,
+        event_buffer: u64, query_buffer: u64, coordinates: bool, resolve_conflicts: bool,
+        packet_budget: usize, max_stream_message: usize,
         max_inbound_streams: usize, max_members: u32, max_helper_probes: usize,
         max_pending_actions: usize;
 }

@@ -63,6 +63,7 @@ fn candidates(from: &Scenario) -> Vec<Scenario> {
     }
     (0..faults).for_each(|nth| offer(&|it| drop(it.faults.remove(nth))));
     (0..work).for_each(|nth| offer(&|it| drop(it.work.remove(nth))));
+    (0..from.groups.len()).for_each(|nth| offer(&|it| drop(it.groups.remove(nth))));
     for nodes in [from.cluster.nodes / 2, from.cluster.nodes - 1] {
         if nodes >= 2 {
             offer(&|it| with_nodes(it, nodes));
@@ -155,7 +156,11 @@ fn with_nodes(scenario: &mut Scenario, nodes: usize) {
         }
         Nodes::All | Nodes::Percent(_) => true,
     };
-    scenario.faults.retain_mut(|it| it.nodes_mut().all(keep));
+    scenario.groups.retain_mut(|it| keep(&mut it.nodes));
+    let there = |it: &mut super::Fault| it.one_by_one().all(|(_, node)| *node < nodes);
+    scenario
+        .faults
+        .retain_mut(|it| there(it) && it.nodes_mut().all(keep));
     scenario.work.retain_mut(|it| it.nodes_mut().all(keep));
 }
 

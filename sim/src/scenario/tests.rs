@@ -146,3 +146,125 @@ fn leaving_out_one_fault_does_not_change_whom_another_is_about() {
     };
     assert_eq!(noticed(fault), noticed(&format!("{other}{fault}")));
 }
+
+#[test]
+fn mistakes_about_groups_keys_queries_and_forgeries_are_named_too() {
+    let fault = |what: &str| refused(&format!("[[fault]]\nat = \"1s\"\n{what}"));
+    for (said, wanted) in [
+        (
+            refused("[[group]]\nnodes = \"0..9\""),
+            "group.0.nodes is about node 8, accepted is less than 8",
+        ),
+        (
+            refused("[[group]]\nnodes = 1\nprotocol = 1"),
+            "group.0.protocol is 1, accepted is 2 to 5",
+        ),
+        (
+            refused("[[group]]\nnodes = 1\ngossip_protocol = 9"),
+            "group.0.gossip_protocol is 9, accepted is 1 to 5",
+        ),
+        (
+            refused("[[group]]\nnodes = 1\nkeys = []"),
+            "group.0.keys is empty, accepted is 1 to 64 words",
+        ),
+        (
+            refused("cluster.joined = true\n[[group]]\nnodes = 1"),
+            "cluster.joined is true, accepted is false where there are groups, as those that know \
+             each other are alike",
+        ),
+        (
+            fault("keys = { nodes = 1, ring = [] }"),
+            "fault.0.keys.ring is empty, accepted is 1 to 64 words",
+        ),
+        (
+            fault("rotate = { by = 1 }"),
+            "fault.0.rotate is nothing, accepted is one of install, use, remove",
+        ),
+        (
+            fault("rotate = { by = 8, use = \"a\" }"),
+            "fault.0.rotate.by is 8, accepted is less than 8",
+        ),
+        (
+            fault("query.payload = 2000"),
+            "fault.0.query.payload is 2000, accepted is 0 to 900",
+        ),
+        (
+            fault("namesake = { nodes = 1, of = 9 }"),
+            "fault.0.namesake.of is 9, accepted is less than 8",
+        ),
+        (
+            fault("reuse_address = { by = 1, of = 1 }"),
+            "fault.0.reuse_address is about one node, accepted is about two nodes",
+        ),
+        (
+            fault("slander = { by = 1, nodes = \"all\", about = 2, every = \"1s\" }"),
+            "fault.0.slander.every is 1s, accepted is a time of 1ms or more, with a `for`",
+        ),
+        (
+            refused("[[work]]\nevery = \"1s\""),
+            "work.0 is nothing, accepted is one of event, tags, query, join, leave, churn",
+        ),
+    ] {
+        assert_eq!(said, wanted);
+    }
+    let wires = refused("[[group]]\nnodes = 1\nwires = \"both\"");
+    assert!(wires.contains("wires = \"both\""), "{wires}");
+    assert!(wires.contains("`auto`, `native`, `memberlist`"), "{wires}");
+    let time = fault("poison = { by = 1, nodes = \"all\", time = -1 }");
+    assert!(time.contains("time = -1"), "{time}");
+}
+
+fn held(text: &str) -> Report {
+    let report = Scenario::parse(text).expect("it is valid").run(1);
+    assert!(report.held(), "{report}");
+    report
+}
+
+#[test]
+fn nodes_that_know_each_other_from_the_start_need_not_join() {
+    let text = "lasts = \"1m\"\ncluster = { nodes = 50, late = 1, joined = true }\n\
+                [[fault]]\nat = \"2s\"\njoin.nodes = 49\n[expect]\nconverged_within = \"5s\"";
+    let report = held(text);
+    assert_eq!(report.joined_after, Some(0.0));
+}
+
+#[test]
+fn queries_are_asked_as_work_and_once_and_all_have_to_answer() {
+    let asking = format!(
+        "{BASE}[[work]]\nfrom = \"16s\"\nevery = \"10s\"\nquery.payload = 8\n\
+         [[fault]]\nat = \"20s\"\nquery = {{ nodes = [2, 3], timeout = \"3s\" }}\n"
+    );
+    let expecting = |bound| format!("{asking}[expect]\nanswered_by_all_within = \"{bound}\"");
+    let report = held(&expecting("3s"));
+    assert!(report.answered_after.len() > 8, "{report:?}");
+    assert!(report.answered_after.iter().all(|took| *took < 3.0));
+    let late = Scenario::parse(&expecting("1ms")).expect("it is valid");
+    let wrong = late.run(1).failure.expect("a millisecond is too short");
+    assert_eq!(wrong.expected, "queries are answered once by each");
+}
+
+#[test]
+fn key_operations_have_to_be_done_by_all() {
+    let rotate = |second: &str| {
+        format!(
+            "lasts = \"2m\"\ncluster = {{ nodes = 8, keys = [\"a\"] }}\n\
+             [[fault]]\nat = \"5s\"\nrotate = {{ by = 2, install = \"b\" }}\n\
+             [[fault]]\nat = \"15s\"\nrotate = {{ by = 3, {second} }}\n\
+             [expect]\nkeys_done_by_all = true"
+        )
+    };
+    held(&rotate("use = \"b\""));
+    let unknown = Scenario::parse(&rotate("use = \"c\"")).expect("it is valid");
+    let wrong = unknown.run(1).failure.expect("nobody has that key");
+    assert_eq!(wrong.expected, "key operations are done by all members");
+}
+
+#[test]
+fn nodes_join_and_leave_at_a_rate() {
+    let text = "lasts = \"2m\"\ncluster = { nodes = 20, late = 5 }\n\
+                [[work]]\nevery = \"2s\"\njoin.nodes = \"15..20\"\n\
+                [[work]]\nevery = \"3s\"\nleave.nodes = \"1..4\"\n\
+                [expect]\nrunning_at_end = 17\nconverged_within = \"5s\"";
+    let report = held(text);
+    assert_eq!(report.faults.get("late_starts"), Some(&5));
+}

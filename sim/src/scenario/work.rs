@@ -6,14 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serf_core::Tags;
 
-use super::fault::come_back;
-use super::{Invalid, Nodes, Span, Whom};
+use super::plan::come_back;
+use super::{Invalid, Nodes, Query, Span, Whom};
 use crate::event::Op;
 use crate::rng::below;
 use crate::world::World;
 
 /// Something that is done again and again: a time, and exactly one kind of work. Each time a node
-/// is drawn that does it. Queries will be another kind, as soon as nodes have them.
+/// is drawn that does it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
@@ -31,6 +31,15 @@ pub struct Work {
     /// A node changes its tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Whom>,
+    /// A node asks all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
+    /// The next of these nodes starts and joins, until all have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<Whom>,
+    /// The next of these nodes leaves, until all have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leave: Option<Whom>,
     /// A node goes away for some time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub churn: Option<Churn>,
@@ -61,11 +70,11 @@ pub struct Churn {
     pub crash: bool,
 }
 
-fn all() -> Nodes {
+pub(super) fn all() -> Nodes {
     Nodes::All
 }
 
-fn is_all(nodes: &Nodes) -> bool {
+pub(super) fn is_all(nodes: &Nodes) -> bool {
     *nodes == Nodes::All
 }
 
@@ -73,12 +82,20 @@ impl Work {
     /// What kind of work it is, as a scenario says it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match (&self.event, &self.tags, &self.churn) {
-            (Some(_), _, _) => "event",
-            (_, Some(_), _) => "tags",
-            (_, _, Some(_)) => "churn",
-            _ => "",
-        }
+        let mut kinds = self.kinds().into_iter();
+        kinds.find(|(_, given)| *given).map_or("", |(name, _)| name)
+    }
+
+    /// The names of all kinds of work, and whether this is one.
+    fn kinds(&self) -> [(&'static str, bool); 6] {
+        [
+            ("event", self.event.is_some()),
+            ("tags", self.tags.is_some()),
+            ("query", self.query.is_some()),
+            ("join", self.join.is_some()),
+            ("leave", self.leave.is_some()),
+            ("churn", self.churn.is_some()),
+        ]
     }
 
     /// When it ends, in a scenario that lasts so long.
@@ -90,29 +107,38 @@ impl Work {
 
     /// The last moment at which it disturbs anybody, if it does.
     pub(super) fn disturbs_until(&self, lasts: Duration) -> Option<Duration> {
-        let churn = self.churn.as_ref()?;
-        Some(self.end(lasts) + churn.away.0)
+        let end = self.end(lasts);
+        let turns = self.join.is_some() || self.leave.is_some();
+        let churn = self.churn.as_ref().map(|churn| end + churn.away.0);
+        churn.or(turns.then_some(end))
     }
 
     /// The sets of nodes in it.
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Nodes> {
         let events = self.event.iter_mut().map(|it| &mut it.nodes);
         let tags = self.tags.iter_mut().map(|it| &mut it.nodes);
+        let turns = self.join.iter_mut().chain(&mut self.leave);
         events
             .chain(tags)
+            .chain(self.query.iter_mut().map(|it| &mut it.nodes))
+            .chain(turns.map(|it| &mut it.nodes))
             .chain(self.churn.iter_mut().map(|it| &mut it.nodes))
     }
 
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
-        let kinds = [
-            self.event.is_some(),
-            self.tags.is_some(),
-            self.churn.is_some(),
-        ];
-        let given = kinds.iter().filter(|given| **given).count();
-        if given != 1 {
-            let value = format!("{given} kinds of work");
-            return Err(Invalid::new(key, value, "one of event, tags, churn"));
+        let kinds = self.kinds();
+        let given = kinds.iter().filter(|(_, given)| *given);
+        let given: Vec<&str> = given.map(|(name, _)| *name).collect();
+        if given.len() != 1 {
+            let names = kinds.map(|(name, _)| name).join(", ");
+            let value = match given.len() {
+                0 => "nothing".to_owned(),
+                _ => given.join(" and "),
+            };
+            return Err(Invalid::new(key, value, &format!("one of {names}")));
+        }
+        if let Some(query) = &self.query {
+            query.validate(&format!("{key}.query"))?;
         }
         if self.every.0 < Duration::from_millis(1) {
             let key = format!("{key}.every");
@@ -150,9 +176,14 @@ impl Work {
             return;
         }
         let end = self.end(lasts);
+        let in_turns = self.join.is_some() || self.leave.is_some();
         let (mut at, mut nth) = (self.from.0, 0);
         while at < end {
-            let node = nodes[below(rng, nodes.len() as u64) as usize];
+            let node = match in_turns {
+                true if nth == nodes.len() => break,
+                true => nodes[nth],
+                false => nodes[below(rng, nodes.len() as u64) as usize],
+            };
             self.plan_one(world, at, node, nth);
             at += self.every.0;
             nth += 1;
@@ -171,6 +202,15 @@ impl Work {
         if self.tags.is_some() {
             let tags = Tags::from([("turn".to_owned(), nth.to_string())]);
             world.schedule(at, Op::SetTags { node, tags });
+        }
+        if let Some(query) = &self.query {
+            query.plan(world, at, node, format!("query-{nth}"));
+        }
+        if self.join.is_some() {
+            come_back(world, at, node);
+        }
+        if self.leave.is_some() {
+            world.schedule(at, Op::Leave(node));
         }
         if let Some(churn) = &self.churn {
             let go = match churn.crash {
