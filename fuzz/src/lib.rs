@@ -12,6 +12,7 @@
 //! them, the same every time; `cargo run --bin memberlist_packet FILE...` feeds it the files that a
 //! run has left behind.
 
+mod journal;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -27,13 +28,14 @@ use serf_core::wire::memberlist::{self, Compressor, Origin, Unpacker};
 use serf_core::wire::native::{self, Frame};
 use serf_core::wire::seal::{self, SealError, Sealer};
 
+pub use journal::journal;
 pub use vectors::{KEY, vectors};
 
 /// A decoder and what is expected of it.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("native_packet", native_packet),
     ("native_stream", native_stream),
     ("memberlist_packet", memberlist_packet),
@@ -42,6 +44,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("lzw", lzw),
     ("seal", seal),
     ("files", files),
+    ("journal", journal),
 ];
 
 /// The most bytes that a message on a stream may have.

@@ -16,7 +16,7 @@ const FILES: [&str; 6] = [
 ];
 
 /// Every text in the vectors that is bytes in hexadecimal, as those bytes; the parts and plain forms
-/// that belong to a vector are among them. And some lines of a snapshot and of a keyring.
+/// that belong to a vector are among them. And some lines of a snapshot and of a keyring, and journals.
 #[must_use]
 pub fn vectors() -> Vec<Vec<u8>> {
     let mut found = Vec::new();
@@ -30,6 +30,7 @@ pub fn vectors() -> Vec<Vec<u8>> {
             .to_vec(),
     );
     found.push(b"EBESExQVFhcYGRobHB0eHw==\nAAECAwQFBgcICQoLDA0ODw==\n".to_vec());
+    found.extend(crate::journal::examples());
     found.sort();
     found.dedup();
     found
