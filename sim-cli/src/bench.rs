@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serf_sim::scenario::{Report, Scenario, quantile};
 
+use crate::arguments::{count, pair};
 use crate::page::{Samples, distributions};
 use crate::pool::{Limits, run_all};
 use crate::run::json;
@@ -33,13 +34,13 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
     nodes: Vec<usize>,
     /// How many seeds each size is run with
-    #[arg(long, default_value_t = 20)]
-    seeds: u64,
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    seeds: usize,
     /// Sets one key of the scenario, such as `network.loss=0.1`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
     /// Worlds that run at once; by default as many as there are cores
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     jobs: Option<usize>,
     /// Print the percentiles and all numbers as JSON
     #[arg(long)]
@@ -104,7 +105,7 @@ pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
     let mut rows: Vec<Row> = Vec::new();
     for &nodes in &args.nodes {
         let scenario = scenario(args, nodes)?;
-        let work: Vec<_> = (0..args.seeds)
+        let work: Vec<_> = (0..args.seeds as u64)
             .map(|seed| (scenario.clone(), seed))
             .collect();
         let first = rows.len();
@@ -157,17 +158,15 @@ fn scenario(args: &Args, count: usize) -> Result<Scenario, BadInput> {
         ("cluster.nodes", nodes.as_str()),
         ("cluster.joined", joined.as_str()),
     ];
-    for pair in &args.set {
-        let pair = pair.split_once('=');
-        overrides.push(pair.ok_or_else(|| BadInput("--set takes KEY=VALUE".to_owned()))?);
-    }
+    let set = args.set.iter();
+    overrides.extend(set.map(|(key, value)| (key.as_str(), value.as_str())));
     let scenario = Scenario::parse_with(args.what.toml(), &overrides);
     scenario.map_err(|error| BadInput(error.to_string()))
 }
 
 fn print(args: &Args, rows: &[Row]) {
     if args.json {
-        return println!("{}", json(&rows));
+        return sayln!("{}", json(&rows));
     }
     let heads = ["", "nodes", "samples", "50 %", "90 %", "99 %", "most"];
     let mut cells = vec![heads.map(str::to_owned).to_vec()];
@@ -183,7 +182,7 @@ fn print(args: &Args, rows: &[Row]) {
         }));
         cells.push(line);
     }
-    print!("{}", columns(&cells));
+    say!("{}", columns(&cells));
 }
 
 /// A picture for each thing measured, with a line for each size.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serf_sim::scenario::{Report, quantile};
 
-use crate::explore::seeds;
+use crate::arguments::{count, pair, seeds};
 use crate::pool::{Limits, run_all};
 use crate::source::{Source, read};
 use crate::table::{columns, number};
@@ -19,11 +19,11 @@ pub(crate) struct Args {
     /// Another one, or the same
     b: String,
     /// Sets one key of the first scenario
-    #[arg(long, value_name = "KEY=VALUE")]
-    set_a: Vec<String>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set_a: Vec<(String, String)>,
     /// Sets one key of the second scenario
-    #[arg(long, value_name = "KEY=VALUE")]
-    set_b: Vec<String>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set_b: Vec<(String, String)>,
     /// Number of nodes in both
     #[arg(long)]
     nodes: Option<usize>,
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..10")]
     seeds: Range<u64>,
     /// Worlds that run at once; by default as many as there are cores
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     jobs: Option<usize>,
 }
 
@@ -66,16 +66,19 @@ pub(crate) fn compare(args: &Args) -> Result<Verdict, BadInput> {
         format!("{one} of {}", a.len()),
         format!("{other} of {}", b.len()),
     ]);
-    print!("{}", columns(&rows));
+    say!("{}", columns(&rows));
     Ok(Verdict::of(one + other == 0))
 }
 
-fn label(name: &str, set: &[String]) -> String {
-    let set: String = set.iter().map(|pair| format!(" {pair}")).collect();
+fn label(name: &str, set: &[(String, String)]) -> String {
+    let pairs = set.iter();
+    let set: String = pairs
+        .map(|(key, value)| format!(" {key}={value}"))
+        .collect();
     format!("{name}{set}")
 }
 
-fn reports(args: &Args, name: &str, set: &[String]) -> Result<Vec<Report>, BadInput> {
+fn reports(args: &Args, name: &str, set: &[(String, String)]) -> Result<Vec<Report>, BadInput> {
     if name.ends_with(".json") {
         let report = serde_json::from_str(&read(name)?);
         let report = report.map_err(|error| {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::arguments::{count, seeds, shard, time};
 use crate::pool::{Limits, run_all};
 use crate::results::Results;
 use crate::run::{json, repeat};
@@ -18,10 +19,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     seeds: Range<u64>,
     /// Worlds that run at once; by default as many as there are cores
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     jobs: Option<usize>,
     /// Stop after this time, such as `10m`
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
     /// Run only the I-th of N parts of the seeds, I from 0 to N-1
     #[arg(long, value_name = "I/N", value_parser = shard)]
@@ -32,23 +33,6 @@ pub(crate) struct Args {
     /// Print the result as JSON, which `merge` can read
     #[arg(long)]
     json: bool,
-}
-
-/// A range of seeds.
-pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let range = text.split_once("..").and_then(|(from, to)| {
-        let range = from.trim().parse().ok()?..to.trim().parse().ok()?;
-        (range.start < range.end).then_some(range)
-    });
-    range.ok_or_else(|| "accepted is A..B with A less than B, such as 0..1000".to_owned())
-}
-
-fn shard(text: &str) -> Result<(u64, u64), String> {
-    let shard = text.split_once('/').and_then(|(nth, of)| {
-        let (nth, of) = (nth.trim().parse().ok()?, of.trim().parse().ok()?);
-        (nth < of).then_some((nth, of))
-    });
-    shard.ok_or_else(|| "accepted is I/N with I less than N, such as 0/4".to_owned())
 }
 
 pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
@@ -91,13 +75,13 @@ pub(crate) fn report(
     as_json: bool,
     junit: Option<&str>,
 ) -> Result<Verdict, BadInput> {
-    if as_json {
-        println!("{}", json(results));
-    } else {
-        results.print();
-    }
     if let Some(path) = junit {
         write(path, &junit::xml(results))?;
+    }
+    if as_json {
+        sayln!("{}", json(results));
+    } else {
+        results.print();
     }
     Ok(Verdict::of(results.failures.is_empty()))
 }

@@ -20,12 +20,12 @@ pub(crate) fn list(args: &Args) -> Result<Verdict, BadInput> {
                 names.join(", ")
             )));
         };
-        print!("{}", builtin.toml);
+        say!("{}", builtin.toml);
         return Ok(Verdict::Held);
     }
     let width = builtins().iter().map(|it| it.name.len()).max().unwrap_or(0);
     for builtin in builtins() {
-        println!("{:<width$}  {}", builtin.name, builtin.scenario().about);
+        sayln!("{:<width$}  {}", builtin.name, builtin.scenario().about);
     }
     Ok(Verdict::Held)
 }

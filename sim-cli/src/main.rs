@@ -5,6 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod output;
+
+mod arguments;
 mod bench;
 mod compare;
 mod explore;

@@ -72,7 +72,8 @@ pub(crate) fn run_all(
             }
             if !report.stopped {
                 complete += 1;
-                take(nth, report);
+                // What is said about it does not get into the bar.
+                bar.suspend(|| take(nth, report));
             }
         }
     });

@@ -8,6 +8,7 @@ use serf_core::journal::{DamageKind, Reader};
 use serf_core::keyring::Key;
 use serf_sim::replay::{Replay, Step, Stop, describe};
 
+use crate::arguments::time;
 use crate::run::json;
 use crate::table::columns;
 use crate::{BadInput, Verdict, interrupt};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
     /// Stop after what happened until this long after the node's start, such as 90s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<std::time::Duration>,
     /// Print every input and action
     #[arg(long)]
@@ -115,11 +116,11 @@ fn run<'a>(replay: &mut Replay<'a>, args: &Args, journal: &'a [u8]) -> Option<St
                 Step::Input(input) => {
                     line.clear();
                     describe(&input, &mut line);
-                    println!("{at:?} {} <- {line}", replay.inputs());
+                    sayln!("{at:?} {} <- {line}", replay.inputs());
                 }
                 Step::Actions(actions) => {
                     for (action, bytes) in actions {
-                        println!("{at:?} {} -> {action:?} {bytes}", replay.inputs());
+                        sayln!("{at:?} {} -> {action:?} {bytes}", replay.inputs());
                     }
                 }
             }
@@ -145,18 +146,18 @@ fn summarize(replay: &Replay<'_>, args: &Args, stop: Option<&Stop>, torn: bool) 
             events: &summary.events,
             members: replay.node().member_count(),
         };
-        println!("{}", json(&outcome));
+        sayln!("{}", json(&outcome));
         return;
     }
     let actions: u64 = summary.actions.values().sum();
-    println!(
+    sayln!(
         "{} at {}: {seconds:.3} s, {} inputs, {actions} actions as in the journal",
         member.name(),
         member.addr(),
         replay.inputs()
     );
     if torn {
-        println!(
+        sayln!(
             "the journal breaks off after byte {}: replayed up to there",
             summary.bytes
         );
@@ -171,7 +172,7 @@ fn summarize(replay: &Replay<'_>, args: &Args, stop: Option<&Stop>, torn: bool) 
     for (what, kind, count) in inputs.chain(actions).chain(events) {
         rows.push(vec![format!("{what}: {kind}"), count.to_string()]);
     }
-    print!("{}", columns(&rows));
+    say!("{}", columns(&rows));
 }
 
 fn load_keys(path: &Path) -> Result<Vec<Key>, BadInput> {

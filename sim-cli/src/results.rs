@@ -76,7 +76,7 @@ impl Results {
 
     pub(crate) fn print(&self) {
         let Self { seeds, wanted, .. } = self;
-        println!(
+        sayln!(
             "{} of {wanted} seeds run, {} failed, {} node-seconds",
             seeds.len(),
             self.failures.len(),
@@ -87,7 +87,7 @@ impl Results {
             *kinds.entry(&failed.wrong.expected).or_default() += 1;
         }
         for (expected, count) in kinds {
-            println!("  {count} times: {expected}");
+            sayln!("  {count} times: {expected}");
         }
         for failed in &self.failures {
             let Wrong {
@@ -95,20 +95,20 @@ impl Results {
                 found,
                 at,
             } = &failed.wrong;
-            println!("\nseed {} at {at:.3} s: {expected}: {found}", failed.seed);
-            println!("  repeat it: {}", failed.repeat);
+            sayln!("\nseed {} at {at:.3} s: {expected}: {found}", failed.seed);
+            sayln!("  repeat it: {}", failed.repeat);
         }
-        println!("\nfaults that happened:");
+        sayln!("\nfaults that happened:");
         for (fault, count) in &self.faults {
-            println!("  {count:>12} {fault}");
+            sayln!("  {count:>12} {fault}");
         }
-        println!("what checks had to judge:");
+        sayln!("what checks had to judge:");
         for (check, tally) in &self.checks {
             let tally: Vec<String> = tally
                 .iter()
                 .map(|(what, n)| format!("{n} {what}"))
                 .collect();
-            println!("  {check}: {}", tally.join(", "));
+            sayln!("  {check}: {}", tally.join(", "));
         }
     }
 }

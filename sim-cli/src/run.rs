@@ -8,6 +8,7 @@ use serf_sim::check::Check;
 use serf_sim::chronicle::Chronicle;
 use serf_sim::scenario::{Report, Scenario};
 
+use crate::arguments::seed;
 use crate::page::Page;
 use crate::source::{Source, write};
 use crate::table::{columns, number};
@@ -20,7 +21,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
     /// The seed, instead of the one that the scenario names
-    #[arg(long)]
+    #[arg(long, value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Print everything as JSON
     #[arg(long)]
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
     drop(world);
     trace.map(TraceFile::finish).transpose()?;
     if args.json {
-        println!("{}", json(&report));
+        sayln!("{}", json(&report));
     } else {
         summarize(&report, took);
     }
@@ -86,7 +87,7 @@ pub(crate) fn repeat(source: &Source, seed: u64) -> String {
 
 /// Runs it with a bar that shows how far it is, on a terminal.
 fn watched(scenario: &Scenario, seed: u64, checks: Vec<Box<dyn Check>>) -> (Report, World) {
-    let bar = ProgressBar::new(0);
+    let bar = ProgressBar::new(1);
     bar.set_style(
         ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}")
             .expect("the template is right"),
@@ -103,10 +104,10 @@ fn watched(scenario: &Scenario, seed: u64, checks: Vec<Box<dyn Check>>) -> (Repo
 
 fn summarize(report: &Report, took: f64) {
     if !report.about.is_empty() {
-        println!("{}", report.about);
+        sayln!("{}", report.about);
     }
-    println!("{report}");
-    println!(
+    sayln!("{report}");
+    sayln!(
         "{:.0} node-seconds per second of real time\n",
         report.simulated * report.nodes as f64 / took.max(1e-9)
     );
@@ -125,9 +126,9 @@ fn summarize(report: &Report, took: f64) {
     }
     // The long lines must not widen the column of the short ones.
     let (numbers, checks) = rows.split_at(rows.len() - report.checks.len());
-    print!("{}", columns(numbers));
+    say!("{}", columns(numbers));
     for row in checks {
-        println!("{}", row[0]);
+        sayln!("{}", row[0]);
     }
 }
 

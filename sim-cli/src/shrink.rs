@@ -3,6 +3,7 @@
 use indicatif::ProgressBar;
 use serf_sim::scenario;
 
+use crate::arguments::{count, seed};
 use crate::source::{Source, write};
 use crate::{BadInput, Verdict, interrupt};
 
@@ -12,10 +13,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
     /// The seed that fails
-    #[arg(long)]
+    #[arg(long, value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// Scenarios that are tried at most
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = count)]
     tries: usize,
     /// The file to write; by default `shrunk-SEED.toml`
     #[arg(long, value_name = "FILE")]
@@ -50,8 +51,8 @@ pub(crate) fn shrink(args: &Args) -> Result<Verdict, BadInput> {
     let path = args.out.clone();
     let path = path.unwrap_or_else(|| format!("shrunk-{}.toml", args.seed));
     write(&path, &small.to_toml())?;
-    println!(
-        "{path}: {} faults, {} nodes, {}; {} tried\nrepeat it: serf-sim run {path}",
+    sayln!(
+        "{path}: faults {}, nodes {}, lasts {}; tried {}\nrepeat it: serf-sim run {path}",
         small.faults.len(),
         small.cluster.nodes,
         small.lasts,

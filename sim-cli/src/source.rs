@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use serf_sim::scenario::{Scenario, builtins};
+use serf_sim::scenario::{Cluster, Scenario, builtins};
 
 use crate::BadInput;
+use crate::arguments::pair;
 
 /// Which scenario, and what is different about it.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -15,8 +16,8 @@ pub(crate) struct Source {
     #[arg(long)]
     pub(crate) nodes: Option<usize>,
     /// Sets one key of the scenario, such as `config.probe_interval=2s` or `fault.0.for=10s`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
 }
 
 /// Scenarios, one for each seed.
@@ -24,30 +25,35 @@ pub(crate) struct Source {
 pub(crate) enum Scenarios {
     /// The same for all.
     One(Box<Scenario>),
-    /// Each draws its own; these keys are different.
-    Drawn(Vec<(String, String)>),
+    /// Each draws its own, perhaps for so many nodes; these keys are different.
+    Drawn {
+        nodes: Option<usize>,
+        overrides: Vec<(String, String)>,
+    },
 }
 
 impl Source {
     pub(crate) fn load(&self) -> Result<Scenarios, BadInput> {
-        let mut overrides = Vec::new();
-        for pair in &self.set {
-            let Some((key, value)) = pair.split_once('=') else {
-                return Err(BadInput(format!(
-                    "--set is {pair:?}, accepted is KEY=VALUE, such as cluster.nodes=50"
-                )));
-            };
-            overrides.push((key.trim().to_owned(), value.trim().to_owned()));
-        }
+        let mut overrides = self.set.clone();
+        let Some(name) = &self.scenario else {
+            return self.drawn(overrides);
+        };
         if let Some(nodes) = self.nodes {
             overrides.push(("cluster.nodes".to_owned(), nodes.to_string()));
         }
-        let Some(name) = &self.scenario else {
-            return Ok(Scenarios::Drawn(overrides));
-        };
         let scenario = parse(&text(name)?, &overrides)
             .map_err(|BadInput(what)| BadInput(format!("{name}: {what}")))?;
         Ok(Scenarios::One(Box::new(scenario)))
+    }
+
+    fn drawn(&self, overrides: Vec<(String, String)>) -> Result<Scenarios, BadInput> {
+        let most = Cluster::MOST;
+        match self.nodes {
+            Some(nodes) if !(2..=most).contains(&nodes) => Err(BadInput(format!(
+                "--nodes is {nodes}, accepted is 2 to {most} where the seed draws the scenario"
+            ))),
+            nodes => Ok(Scenarios::Drawn { nodes, overrides }),
+        }
     }
 
     /// The arguments that name the same scenario again.
@@ -59,8 +65,8 @@ impl Source {
         if let Some(nodes) = self.nodes {
             out.push_str(&format!(" --nodes {nodes}"));
         }
-        for pair in &self.set {
-            out.push_str(&format!(" --set {}", quoted(pair)));
+        for (key, value) in &self.set {
+            out.push_str(&format!(" --set {}", quoted(&format!("{key}={value}"))));
         }
         out
     }
@@ -71,8 +77,16 @@ impl Scenarios {
     pub(crate) fn of(&self, seed: u64) -> Result<Scenario, BadInput> {
         match self {
             Self::One(scenario) => Ok((**scenario).clone()),
-            Self::Drawn(overrides) if overrides.is_empty() => Ok(Scenario::draw(seed)),
-            Self::Drawn(overrides) => parse(&Scenario::draw(seed).to_toml(), overrides),
+            Self::Drawn { nodes, overrides } => {
+                let drawn = match nodes {
+                    Some(nodes) => Scenario::draw_for(seed, *nodes),
+                    None => Scenario::draw(seed),
+                };
+                match overrides.is_empty() {
+                    true => Ok(drawn),
+                    false => parse(&drawn.to_toml(), overrides),
+                }
+            }
         }
     }
 }

@@ -53,6 +53,71 @@ fn exit_codes_tell_held_failed_and_bad_input() {
 }
 
 #[test]
+fn bad_values_are_named_with_what_is_accepted() {
+    let place = directory();
+    write(place.path(), "good.toml", &scenario("30s"));
+    for (args, wanted) in [
+        ("run good.toml --seed -1", "a whole number from 0 to"),
+        ("run good.toml --set network.loss", "KEY=VALUE, such as"),
+        (
+            "run good.toml --set cluster.nodes=x",
+            "expected a whole number",
+        ),
+        ("run --nodes 1", "2 to 100000 where the seed draws"),
+        (
+            "explore good.toml --seeds 0..2 --jobs 0",
+            "a whole number from 1 up",
+        ),
+        (
+            "explore good.toml --seeds 0..2 --budget soon",
+            "such as 90s or 10m",
+        ),
+        (
+            "bench detection --seeds 0",
+            "accepted is a whole number from 1 up",
+        ),
+        ("replay good.toml --until soon", "such as 90s or 10m"),
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        let output = serf_sim(place.path(), &args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(wanted), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn worlds_are_drawn_for_as_many_nodes_as_are_wished() {
+    let place = directory();
+    let args = ["run", "--seed", "3", "--nodes", "5", "--json"];
+    let output = serf_sim(place.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("\"nodes\": 5,"));
+}
+
+#[test]
+fn a_reader_that_has_gone_changes_nothing_about_the_result() {
+    use std::process::Stdio;
+
+    let place = directory();
+    write(place.path(), "bad.toml", &scenario("1ms"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_serf-sim"))
+        .args(["explore", "bad.toml", "--seeds", "0..2"])
+        .args(["--junit", "out.xml"])
+        .current_dir(place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(place.path().join("out.xml").exists());
+}
+
+#[test]
 fn a_failure_prints_the_command_that_repeats_it() {
     let place = directory();
     write(place.path(), "bad.toml", &scenario("1ms"));
@@ -105,6 +170,7 @@ fn a_failing_seed_shrinks_to_a_file_that_fails_on_its_own() {
     assert_eq!(shrunk.status.code(), Some(1), "{}", text(&shrunk.stderr));
     let small = std::fs::read_to_string(at.join("shrunk-4.toml")).expect("it was written");
     assert!(!small.contains("pause"), "{small}");
+    assert!(small.contains("crash"), "the same failure: {small}");
     let again = serf_sim(at, &["run", "shrunk-4.toml"]);
     assert_eq!(again.status.code(), Some(1));
 }

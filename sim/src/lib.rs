@@ -24,6 +24,39 @@
 //! # }
 //! ```
 //!
+//! # In your own tests
+//!
+//! Whatever a cluster must do for you, ask it of many seeds. A failure names its seed, and
+//! `SEEDS=13..14 cargo test` repeats seed 13 to the last bit:
+//!
+//! ```
+//! use std::ops::Range;
+//! use std::time::Duration;
+//! use serf_sim::{Failure, World};
+//!
+//! /// Twenty seeds in each build, and others with `SEEDS=1000..2000 cargo test`.
+//! fn seeds() -> Range<u64> {
+//!     let text = std::env::var("SEEDS").unwrap_or("0..20".to_owned());
+//!     let (from, to) = text.split_once("..").expect("SEEDS is A..B");
+//!     from.parse().expect("a seed")..to.parse().expect("a seed")
+//! }
+//!
+//! # /*
+//! #[test]
+//! # */
+//! fn a_crash_is_noticed_whatever_the_seed() -> Result<(), Failure> {
+//!     for seed in seeds() {
+//!         let mut world = World::builder(seed).nodes(20).loss(0.05).build();
+//!         world.join_all_through(0);
+//!         world.run_until_converged(Duration::from_secs(60))?;
+//!         world.crash(7);
+//!         world.run_until_converged(Duration::from_secs(60))?;
+//!     }
+//!     Ok(())
+//! }
+//! # fn main() -> Result<(), Failure> { a_crash_is_noticed_whatever_the_seed() }
+//! ```
+//!
 //! What holds in every world is watched by [checks](check); what a test wants to know beyond
 //! that, it asks the world, or finds in the log of [events](World::events).
 

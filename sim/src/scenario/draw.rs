@@ -21,11 +21,13 @@ impl Scenario {
     /// All faults end, and the nodes have their settling time then to agree.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
-        Draw {
-            rng: generator(seed, Domain::Swarm, 0),
-            nodes: 0,
-        }
-        .scenario(seed)
+        Draw::new(seed).scenario(seed, None)
+    }
+
+    /// The same for a cluster of so many nodes, two or more.
+    #[must_use]
+    pub fn draw_for(seed: u64, nodes: usize) -> Self {
+        Draw::new(seed).scenario(seed, Some(nodes.max(2)))
     }
 }
 
@@ -35,6 +37,13 @@ struct Draw {
 }
 
 impl Draw {
+    fn new(seed: u64) -> Self {
+        Self {
+            rng: generator(seed, Domain::Swarm, 0),
+            nodes: 0,
+        }
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         below(&mut self.rng, bound)
     }
@@ -69,10 +78,11 @@ impl Draw {
         Nodes::These(nodes)
     }
 
-    fn scenario(mut self, seed: u64) -> Scenario {
+    fn scenario(mut self, seed: u64, nodes: Option<usize>) -> Scenario {
         // Small clusters have paths of their own, large ones take long.
         let most = self.pick(&[3, 8, 20, 20, 40, 80]);
-        self.nodes = 2 + self.below(most) as usize;
+        let drawn = 2 + self.below(most) as usize;
+        self.nodes = nodes.unwrap_or(drawn);
         let config = self.config();
         let kinds: Vec<u64> = (0..KINDS).filter(|_| self.one_in(3)).collect();
         let count = if kinds.is_empty() { 0 } else { self.below(16) };

@@ -142,15 +142,14 @@ impl Scenario {
     /// As for [`Scenario::parse`].
     pub fn parse_with(text: &str, overrides: &[(&str, &str)]) -> Result<Self, Invalid> {
         let scenario: Self = if overrides.is_empty() {
-            toml::from_str(text).map_err(|error| Invalid(error.to_string()))?
+            toml::from_str(text).map_err(not_toml)?
         } else {
-            let mut table: toml::Table =
-                toml::from_str(text).map_err(|error| Invalid(error.to_string()))?;
+            let mut table: toml::Table = toml::from_str(text).map_err(not_toml)?;
             for (key, value) in overrides {
                 set(&mut table, key, value)?;
             }
             let text = toml::to_string(&table).map_err(|error| Invalid(error.to_string()))?;
-            toml::from_str(&text).map_err(|error| Invalid(error.to_string()))?
+            toml::from_str(&text).map_err(not_toml)?
         };
         scenario.validate()?;
         Ok(scenario)
@@ -181,6 +180,21 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+/// What the parser says, without the names that Rust has for numbers.
+fn not_toml(error: toml::de::Error) -> Invalid {
+    let whole = [
+        "expected usize",
+        "expected u64",
+        "expected u32",
+        "expected u8",
+        "expected i32",
+    ];
+    let text = whole.iter().fold(error.to_string(), |text, kind| {
+        text.replace(kind, "expected a whole number")
+    });
+    Invalid(text.replace("expected f64", "expected a number"))
 }
 
 /// Sets one value, given as TOML or as a bare word.

@@ -257,7 +257,11 @@ impl Scenario {
                 Some((_, last)) if last > bound.0 => {
                     return Err(world.failure(&expected, format!("one took {last:?}")));
                 }
-                None => return Err(world.failure(&expected, "nobody noticed any".to_owned())),
+                // Another failure than a late notice: to shrink one must not end in the other.
+                None => {
+                    let expected = "there are crashes, and they are noticed";
+                    return Err(world.failure(expected, "nobody noticed any".to_owned()));
+                }
                 Some(_) => {}
             }
         }
