@@ -29,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocked;
 mod builder;
 pub mod check;
 pub mod chronicle;
@@ -39,6 +40,7 @@ mod event;
 mod failure;
 mod faults;
 mod host;
+pub mod lifeguard;
 mod link;
 mod medium;
 mod network;

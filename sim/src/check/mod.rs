@@ -112,6 +112,8 @@ pub enum Deed {
     Query,
     Respond,
     Keys,
+    Block,
+    Unblock,
 }
 
 /// What was done to the network.

@@ -28,6 +28,9 @@ pub struct Fault {
     /// Nodes stop in mid-air and go on later; what arrives waits for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Whom>,
+    /// The messages of nodes wait, in both directions, while the nodes go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<Whom>,
     /// Nodes stop and go on in turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stutter: Option<Stutter>,
@@ -93,7 +96,7 @@ pub struct Crash {
     pub back: Back,
 }
 
-/// Nodes stop and go on in turns: the anomalies of the Lifeguard paper.
+/// Nodes stop and go on in turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stutter {
@@ -199,6 +202,7 @@ impl Fault {
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Nodes> {
         let whom = [
             &mut self.pause,
+            &mut self.block,
             &mut self.relocate,
             &mut self.rename,
             &mut self.leave,
@@ -216,10 +220,11 @@ impl Fault {
     }
 
     /// The names of all kinds of faults, and whether this is one.
-    fn kinds(&self) -> [(&'static str, bool); 13] {
+    fn kinds(&self) -> [(&'static str, bool); 14] {
         [
             ("crash", self.crash.is_some()),
             ("pause", self.pause.is_some()),
+            ("block", self.block.is_some()),
             ("stutter", self.stutter.is_some()),
             ("slow", self.slow.is_some()),
             ("drift", self.drift.is_some()),
@@ -303,6 +308,11 @@ impl Fault {
         if let Some(it) = &self.pause {
             for node in pick(&it.nodes) {
                 during(Op::Pause(node), Op::Resume(node));
+            }
+        }
+        if let Some(it) = &self.block {
+            for node in pick(&it.nodes) {
+                during(Op::Block(node), Op::Unblock(node));
             }
         }
         if let Some(it) = &self.slow {
