@@ -42,7 +42,7 @@ mod user_event;
 mod wires;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -137,6 +137,8 @@ pub struct Node {
     probed_contested: bool,
     /// Probes made for others, by our own sequence number.
     helper_probes: BTreeMap<u32, HelperProbe>,
+    /// When to nack which of them, in order of time; also those that are over already.
+    nacks: VecDeque<(Instant, u32)>,
     next_seq: u32,
 
     streams: Streams,
@@ -274,6 +276,7 @@ impl Node {
             contested: None,
             probed_contested: false,
             helper_probes: BTreeMap::new(),
+            nacks: VecDeque::new(),
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,
             streams: Streams::default(),
@@ -393,6 +396,7 @@ impl Node {
         self.make_up_for_stall(now.since(expected));
         self.expire_suspicions();
         self.tick_probe();
+        self.send_nacks();
         self.expire_helper_probes();
         self.expire_streams();
         if self.timers.expired(Timer::Gossip, now) {
@@ -422,11 +426,12 @@ impl Node {
             .helper_probes
             .first_key_value()
             .map(|(_, probe)| probe.deadline);
+        let nack = self.nacks.front().map(|&(at, _)| at);
         let spread = self.spreads.iter().map(|spread| spread.deadline).min();
         let prune = self.prunes.iter().map(|(at, _)| *at).min();
         let stream = self.streams.first_deadline();
         let query = self.collectors.deadline();
-        [suspicion, helper, stream, spread, prune, query]
+        [suspicion, helper, nack, stream, spread, prune, query]
             .into_iter()
             .flatten()
             .fold(self.timers.first(), Instant::min)
