@@ -6,6 +6,7 @@ use serde::Serialize;
 use serf_sim::scenario::{Report, Scenario, quantile};
 
 use crate::arguments::{count, pair};
+use crate::lifeguard;
 use crate::page::{Samples, distributions};
 use crate::pool::{Limits, run_all};
 use crate::run::json;
@@ -22,6 +23,8 @@ enum What {
     Detection,
     /// How long halves that were cut off from each other for a minute take to agree again
     Partition,
+    /// The experiment of the Lifeguard paper: what its parts are good for
+    Lifeguard,
 }
 
 /// Measures clusters of several sizes: percentiles over many seeds
@@ -29,25 +32,27 @@ enum What {
 pub(crate) struct Args {
     /// What to measure
     what: What,
-    /// Sizes of the cluster; nodes of those above 1,000 know each other from the start, unless
-    /// `--set cluster.joined=false`
-    #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
-    nodes: Vec<usize>,
-    /// How many seeds each size is run with
-    #[arg(long, default_value_t = 20, value_parser = count)]
-    seeds: usize,
-    /// Sets one key of the scenario, such as `network.loss=0.1`
+    /// Sizes of the cluster, by default 100 and 1000, or 128 for lifeguard; nodes of those above 1,000
+    /// know each other from the start, unless `--set cluster.joined=false`
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) nodes: Vec<usize>,
+    /// How many seeds each size is run with; by default 20, or 3 for lifeguard
+    #[arg(long, value_parser = count)]
+    pub(crate) seeds: Option<usize>,
+    /// Sets one key of the scenario, such as `network.loss=0.1`; lifeguard has none
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
     /// Worlds that run at once; by default as many as there are cores
     #[arg(long, value_parser = count)]
-    jobs: Option<usize>,
+    pub(crate) jobs: Option<usize>,
     /// Print the percentiles and all numbers as JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// Write a page with the distributions to this file
     #[arg(long, value_name = "FILE.html")]
-    plot: Option<String>,
+    pub(crate) plot: Option<String>,
+    #[command(flatten)]
+    pub(crate) grid: lifeguard::Grid,
 }
 
 /// Numbers of one size, in simulated seconds.
@@ -68,8 +73,10 @@ const JOIN: usize = 1_000;
 const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
 
 impl What {
+    /// The scenario; none for what has a module of its own.
     fn toml(self) -> &'static str {
         match self {
+            Self::Lifeguard => "",
             Self::Convergence => {
                 "about = \"Events spread\"\nlasts = \"60s\"\ncluster.nodes = 2\n\
                  [[work]]\nfrom = \"16s\"\nuntil = \"25s\"\nevery = \"1s\"\nevent.payload = 64\n\
@@ -88,6 +95,7 @@ impl What {
 
     fn numbers(self, report: &Report) -> Vec<(&'static str, Vec<f64>)> {
         match self {
+            Self::Lifeguard => Vec::new(),
             Self::Convergence => vec![("event at the last node", report.delivered_after.clone())],
             Self::Detection => vec![
                 ("noticed by the first node", report.noticed_first.clone()),
@@ -102,10 +110,17 @@ impl What {
 }
 
 pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
+    if let What::Lifeguard = args.what {
+        return lifeguard::bench(args);
+    }
     let mut rows: Vec<Row> = Vec::new();
-    for &nodes in &args.nodes {
+    let nodes = match args.nodes[..] {
+        [] => &[100, 1_000],
+        ref given => given,
+    };
+    for &nodes in nodes {
         let scenario = scenario(args, nodes)?;
-        let work: Vec<_> = (0..args.seeds as u64)
+        let work: Vec<_> = (0..args.seeds.unwrap_or(20) as u64)
             .map(|seed| (scenario.clone(), seed))
             .collect();
         let first = rows.len();

@@ -14,6 +14,7 @@ mod compare;
 mod explore;
 mod interrupt;
 mod junit;
+mod lifeguard;
 mod list;
 mod merge;
 mod page;

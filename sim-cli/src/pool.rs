@@ -35,6 +35,28 @@ pub(crate) fn run_all(
     limits: Limits,
     mut take: impl FnMut(usize, Report),
 ) -> bool {
+    let run = |(scenario, seed): &(Scenario, u64), stop: &Stop<'_>| {
+        let report = guarded(scenario, *seed, stop);
+        (!report.stopped).then_some(report)
+    };
+    spread(work, limits, run, |bar, nth, report| {
+        if let Some(wrong) = &report.failure {
+            bar.set_message(format!("seed {}: {}", report.seed, wrong.expected));
+        }
+        take(nth, report);
+    })
+}
+
+/// Whether it is time to end.
+pub(crate) type Stop<'a> = dyn Fn() -> bool + Sync + 'a;
+
+/// The same for any work that has a result, or none if it was stopped.
+pub(crate) fn spread<W: Sync, R: Send>(
+    work: &[W],
+    limits: Limits,
+    run: impl Fn(&W, &Stop<'_>) -> Option<R> + Sync,
+    mut take: impl FnMut(&ProgressBar, usize, R),
+) -> bool {
     interrupt::watch();
     let (next, over, start) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
     let stop = || {
@@ -50,30 +72,26 @@ pub(crate) fn run_all(
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::channel();
         for _ in 0..limits.jobs.min(work.len()) {
-            let (sender, next, stop) = (sender.clone(), &next, &stop);
+            let (sender, next, stop, run) = (sender.clone(), &next, &stop, &run);
             scope.spawn(move || {
                 loop {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((scenario, seed)) = work.get(nth).filter(|_| !stop()) else {
+                    let Some(work) = work.get(nth).filter(|_| !stop()) else {
                         return;
                     };
-                    let report = guarded(scenario, *seed, stop);
-                    if sender.send((nth, report)).is_err() {
+                    if sender.send((nth, run(work, stop))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        for (nth, report) in reports {
+        for (nth, result) in reports {
             bar.inc(1);
-            if let Some(wrong) = &report.failure {
-                bar.set_message(format!("seed {}: {}", report.seed, wrong.expected));
-            }
-            if !report.stopped {
+            if let Some(result) = result {
                 complete += 1;
                 // What is said about it does not get into the bar.
-                bar.suspend(|| take(nth, report));
+                bar.suspend(|| take(&bar, nth, result));
             }
         }
     });
@@ -82,7 +100,7 @@ pub(crate) fn run_all(
 }
 
 /// A panic is a failure of the seed, not the end of the sweep.
-fn guarded(scenario: &Scenario, seed: u64, stop: &(impl Fn() -> bool + Sync)) -> Report {
+fn guarded(scenario: &Scenario, seed: u64, stop: &Stop<'_>) -> Report {
     let run = || scenario.run_watched(seed, &mut |_| !stop());
     std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().cloned();

@@ -220,6 +220,39 @@ fn benchmarks_print_percentiles() {
 }
 
 #[test]
+fn the_lifeguard_experiment_prints_its_tables_and_refuses_what_makes_no_sense() {
+    let place = directory();
+    let bench = |more: &[&str]| {
+        let args = ["bench", "lifeguard", "--seeds", "1", "--nodes", "8"];
+        serf_sim(place.path(), &[&args, more].concat())
+    };
+    let small = ["--concurrent", "2", "--stops", "9s", "--runs", "1s"];
+    let said = bench(&small);
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    let table = text(&said.stdout);
+    assert!(
+        table.contains("100.00 %") && table.contains("99.9 %"),
+        "{table}"
+    );
+    let said = bench(&[&small[..], &["--json", "--plot", "p.html"]].concat());
+    let rows: serde_json::Value = serde_json::from_slice(&said.stdout).expect("it is JSON");
+    assert_eq!(rows[4]["variant"], "Lifeguard");
+    assert!(rows[0]["messages"].as_u64() > Some(1_000), "{rows}");
+    let page = std::fs::read_to_string(place.path().join("p.html")).expect("it was written");
+    assert!(page.contains("LHA-Probe"));
+    for wrong in [
+        ["--concurrent", "8"],
+        ["--stops", "0s"],
+        ["--set", "network.loss=0.1"],
+        ["--nodes", "9,10"],
+    ] {
+        let said = bench(&wrong);
+        assert_eq!(said.status.code(), Some(2), "{wrong:?}");
+        assert!(text(&said.stderr).starts_with("error: "), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_report_stands_alone_and_has_the_numbers_of_the_terminal() {
     let place = directory();
     let at = place.path();

@@ -15,10 +15,12 @@
     reason = "a measurement reads the real clock"
 )]
 
+mod cost;
 mod load;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cost::{resident_bytes, spent};
 use load::Load;
 use serf_sim::{Failure, World};
 
@@ -88,22 +90,4 @@ fn joined_one_by_one(nodes: usize, load: Load) -> Result<World, Failure> {
         },
     )?;
     Ok(world)
-}
-
-/// The processor time that this program has taken, which does not depend on what else the machine
-/// does; the real time where the system does not tell.
-fn spent() -> Duration {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let start = START.get_or_init(Instant::now);
-    let spent = std::fs::read_to_string("/proc/self/schedstat").ok();
-    let nanos = spent.and_then(|line| line.split(' ').next()?.parse().ok());
-    nanos.map_or_else(|| start.elapsed(), Duration::from_nanos)
-}
-
-/// The memory that this program occupies; zero where the system does not tell.
-fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4_096
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serf_core::{Action, Event, Instant, Outcome, StreamFailure, StreamId, StreamInput};
 
+use crate::blocked::Held;
 use crate::check::What;
 use crate::event::Occurrence;
 use crate::host::{Host, State};
@@ -41,7 +42,7 @@ impl World {
         let deadline = host.alarm.deadline();
         if deadline > now {
             self.set_alarm(node, Some(deadline));
-        } else if host.cpu.is_some() && !host.backlog.is_empty() {
+        } else if host.cpu.is_some() && !host.blocked && !host.backlog.is_empty() {
             host.tick_due = true;
         } else {
             self.tick(node);
@@ -214,7 +215,7 @@ impl World {
         }
     }
 
-    pub(crate) fn send_datagram(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
+    pub(crate) fn send_datagram(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>) {
         let now = self.now.as_nanos();
         self.trace
             .add(Entry::SendDatagram, now, from, payload.len() as u64);
@@ -226,11 +227,20 @@ impl World {
                 bytes: &payload,
             },
         );
-        let target = self.node_at(to);
         let host = &mut self.hosts[from];
         host.usage.datagrams_sent += 1;
         host.usage.datagram_bytes_sent += payload.len() as u64;
-        let nth = host.nth_sent(self.now);
+        if host.blocked {
+            return host.held.push(Held::Datagram { to, payload });
+        }
+        self.transmit(from, to, payload);
+    }
+
+    /// A datagram leaves its node.
+    pub(crate) fn transmit(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
+        let now = self.now.as_nanos();
+        let target = self.node_at(to);
+        let nth = self.hosts[from].nth_sent(self.now);
         let fate = target.map(|to| {
             self.replay(from, to, &payload, nth);
             let times = self.network.datagram((from, to), &mut payload, now, nth);
@@ -308,6 +318,13 @@ impl World {
         let Some(sender) = self.streams.node(connection, to.other()) else {
             return;
         };
+        if self.hosts[sender].blocked {
+            return self.hosts[sender].held.push(Held::Segment {
+                connection,
+                to,
+                segment,
+            });
+        }
         let now = self.now.as_nanos();
         let nth = self.hosts[sender].nth_sent(self.now);
         let len = match &segment {

@@ -46,6 +46,10 @@ pub enum Op {
     Pause(usize),
     /// A paused node goes on.
     Resume(usize),
+    /// See [`World::block`](crate::World::block).
+    Block(usize),
+    /// See [`World::unblock`](crate::World::unblock).
+    Unblock(usize),
     /// The node joins the cluster of the others.
     Join {
         /// Which node.

@@ -61,7 +61,11 @@ faults! {
     restores,
     /// Nodes that stopped in mid-air.
     pauses,
-    /// Inputs that a node got late, after a pause.
+    /// Nodes whose messages were held up.
+    blocks,
+    /// Messages that such nodes had sent, and that left late.
+    held_sends,
+    /// Inputs that a node got late, as it was paused or blocked.
     late_inputs,
     /// Inputs that waited for a slow processor.
     slow_inputs,

@@ -7,6 +7,7 @@ use serf_core::{
     Answer, CommandId, Identity, Instant, Node, Outcome, Params, QueryKey, QuerySummary, StreamId,
 };
 
+use crate::blocked::Held;
 use crate::clock::Clock;
 use crate::event::Occurrence;
 use crate::stream::{ConnectionId, Side};
@@ -38,7 +39,7 @@ pub struct Usage {
     pub datagram_bytes_received: u64,
     /// Datagrams of this node that the network lost.
     pub datagrams_lost: u64,
-    /// Datagrams for this node that found it down, or paused and its socket buffer full.
+    /// Datagrams for this node that found it down, or its socket buffer full.
     pub datagrams_dropped: u64,
     /// Streams dialled.
     pub streams_opened: u64,
@@ -96,7 +97,10 @@ pub(crate) struct Host {
     /// How often it was started; each start has a seed of its own.
     pub(crate) starts: u64,
     pub(crate) streams: BTreeMap<StreamId, (ConnectionId, Side)>,
-    /// What came in during a pause.
+    /// Whether its messages are held up, and those that it has sent since.
+    pub(crate) blocked: bool,
+    pub(crate) held: Vec<Held>,
+    /// What came in while it could not be taken.
     pub(crate) backlog: VecDeque<Occurrence>,
     pub(crate) backlog_datagrams: usize,
     /// How each command ended, in the order of the ends.
@@ -132,6 +136,8 @@ impl Host {
             starts: 0,
             alarm: Alarm::default(),
             streams: BTreeMap::new(),
+            blocked: false,
+            held: Vec::new(),
             backlog: VecDeque::new(),
             backlog_datagrams: 0,
             outcomes: Vec::new(),
@@ -152,10 +158,11 @@ impl Host {
         }
     }
 
-    /// True if it runs as fast as it should, its clock within a hundredth, and stays.
+    /// True if it runs as fast as it should, hears and is heard, its clock within a hundredth, and stays.
     pub(crate) fn is_healthy(&self) -> bool {
         const TOLERATED_PPM: u32 = 10_000;
         self.state == State::Running
+            && !self.blocked
             && !self.leaving
             && self.cpu.is_none()
             && self.clock.error() <= TOLERATED_PPM

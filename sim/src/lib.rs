@@ -62,6 +62,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocked;
 mod builder;
 pub mod check;
 pub mod chronicle;
@@ -74,6 +75,7 @@ mod faults;
 mod forge;
 mod host;
 mod identity;
+pub mod lifeguard;
 mod link;
 mod medium;
 mod network;

@@ -37,6 +37,8 @@ fn number(deed: Deed) -> u64 {
         Deed::Query => 12,
         Deed::Respond => 13,
         Deed::Keys => 14,
+        Deed::Block => 15,
+        Deed::Unblock => 16,
     }
 }
 
@@ -234,6 +236,13 @@ impl World {
         }
         self.note_op(node, Deed::Resume);
         self.hosts[node].state = State::Running;
+        if self.hosts[node].blocked {
+            // Messages wait on, but deadlines do not.
+            if self.hosts[node].alarm.deadline() <= self.now {
+                self.tick(node);
+            }
+            return;
+        }
         self.work_off_backlog(node);
     }
 
@@ -449,6 +458,8 @@ impl World {
             Op::Crash(node) => self.crash(node),
             Op::Pause(node) => self.pause(node),
             Op::Resume(node) => self.resume(node),
+            Op::Block(node) => self.block(node),
+            Op::Unblock(node) => self.unblock(node),
             Op::Join { node, seeds, retry } => {
                 if retry {
                     self.hosts[node].seeds.clone_from(&seeds);
@@ -528,6 +539,8 @@ impl World {
 
     /// Takes the machine's side of the end of a process: its sockets close.
     pub(crate) fn end(&mut self, node: usize, state: State) {
+        // What it has sent is with its machine already.
+        self.release(node);
         let host = &mut self.hosts[node];
         host.state = state;
         host.leaving = false;

@@ -1,4 +1,5 @@
-//! Inputs that have to wait: those of a paused node, and those of one with a slow processor.
+//! Inputs that have to wait: those of a paused or blocked node, and those of one with a slow
+//! processor.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl Host {
     pub(crate) fn holds_back(&self, waited: bool) -> bool {
         match self.state {
             State::Paused => true,
-            State::Running => self.cpu.is_some() && !waited,
+            State::Running => self.blocked || self.cpu.is_some() && !waited,
             State::Down | State::Left => false,
         }
     }
@@ -26,7 +27,8 @@ impl World {
     pub fn set_cpu(&mut self, node: usize, per_input: Option<Duration>) {
         self.note_op(node, Deed::SetCpu);
         self.hosts[node].cpu = per_input.map(nanos);
-        if per_input.is_none() && self.state(node) == State::Running {
+        let takes = self.state(node) == State::Running && !self.hosts[node].blocked;
+        if per_input.is_none() && takes {
             self.work_off_backlog(node);
         }
     }
@@ -39,7 +41,8 @@ impl World {
     /// Has a slow processor take up the next input, if it has one and nothing else to do.
     fn begin_work(&mut self, node: usize) {
         let host = &mut self.hosts[node];
-        let idle = host.state == State::Running && !host.working && !host.backlog.is_empty();
+        let takes = host.state == State::Running && !host.blocked;
+        let idle = takes && !host.working && !host.backlog.is_empty();
         if let Some(cost) = host.cpu
             && idle
         {
@@ -53,8 +56,9 @@ impl World {
     pub(crate) fn work(&mut self, node: usize) {
         let host = &mut self.hosts[node];
         host.working = false;
-        // It was paused, crashed or became fast in the meantime; all of these see to the rest.
-        if host.state != State::Running || host.cpu.is_none() {
+        // It was paused, blocked, crashed or became fast in the meantime; all of these see to the
+        // rest.
+        if host.state != State::Running || host.blocked || host.cpu.is_none() {
             return;
         }
         if let Some(input) = host.backlog.pop_front() {

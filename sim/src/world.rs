@@ -264,6 +264,10 @@ impl World {
         &self.network
     }
 
+    pub(crate) fn is_blocked(&self, node: usize) -> bool {
+        self.hosts[node].blocked
+    }
+
     pub(crate) fn is_leaving(&self, node: usize) -> bool {
         self.hosts[node].leaving
     }

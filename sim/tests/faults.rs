@@ -97,6 +97,53 @@ fn a_slow_processor_answers_late_and_is_not_taken_for_dead() -> Result<(), Failu
 }
 
 #[test]
+fn a_paused_node_accuses_nobody_and_a_blocked_one_does() -> Result<(), Failure> {
+    let failed_probes_of = |stop: Op, go_on: Op| {
+        let mut world = converged(7, 20, Link::lan())?;
+        world.apply(stop);
+        let sent = world.usage(5).datagrams_sent;
+        world.run_for(8 * SECOND)?;
+        let sent = world.usage(5).datagrams_sent - sent;
+        world.apply(go_on);
+        world.run_until_converged(60 * SECOND)?;
+        assert!(world.faults().late_inputs > 8, "{:?}", world.faults());
+        let node = world.node(5).expect("it runs");
+        Ok((node.counters().failed_probes, sent, *world.faults()))
+    };
+    let (failed, sent, faults) = failed_probes_of(Op::Pause(5), Op::Resume(5))?;
+    assert_eq!((failed, sent, faults.blocks), (0, 0, 0));
+    let (failed, sent, faults) = failed_probes_of(Op::Block(5), Op::Unblock(5))?;
+    assert!(failed > 1 && sent > 8, "{failed} failed, {sent} sent");
+    assert_eq!(faults.blocks, 1);
+    assert!(faults.held_sends >= sent, "{faults:?}");
+    Ok(())
+}
+
+#[test]
+fn a_blocked_node_may_be_paused_slow_or_crash() -> Result<(), Failure> {
+    let mut world = converged(8, 20, Link::lan())?;
+    let each = Some(SECOND / 100);
+    for (node, ops) in [
+        (3, [Op::Pause(3), Op::Unblock(3), Op::Resume(3)]),
+        (4, [Op::Pause(4), Op::Resume(4), Op::Unblock(4)]),
+        (5, [Op::Crash(5), Op::Unblock(5), Op::Restore(5)]),
+    ] {
+        world.block(node);
+        world.set_cpu(node, each);
+        for (nth, op) in (1..).zip(ops) {
+            world.schedule(nth * 2 * SECOND, op);
+        }
+    }
+    world.run_for(10 * SECOND)?;
+    for node in [3, 4, 5] {
+        world.set_cpu(node, None);
+    }
+    world.run_until_converged(60 * SECOND)?;
+    assert_eq!(world.running().count(), 20);
+    Ok(())
+}
+
+#[test]
 fn clocks_that_run_at_different_rates_keep_a_cluster_together() -> Result<(), Failure> {
     let mut world = converged(5, 20, Link::lan())?;
     for (node, ppm) in [(1, 500_000), (2, -500_000), (3, 100_000), (4, 100)] {

@@ -42,7 +42,7 @@ mod user_event;
 mod wires;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -126,6 +126,8 @@ pub struct Node {
     suspicion_deadlines: BTreeSet<(Instant, Slot)>,
     /// Probes made for others, by our own sequence number.
     helper_probes: BTreeMap<u32, HelperProbe>,
+    /// When to nack which of them, in order of time; also those that are over already.
+    nacks: VecDeque<(Instant, u32)>,
     streams: Streams,
     spreads: Vec<Spread>,
     /// Members to be forgotten when they have left, and when that should be.
@@ -280,6 +282,7 @@ impl Node {
             contested: None,
             probed_contested: false,
             helper_probes: BTreeMap::new(),
+            nacks: VecDeque::new(),
             // An answer to an earlier run of this node is not mistaken for one to this run.
             next_seq: setup.next_u32() >> 1,
             streams: Streams::default(),
@@ -399,6 +402,7 @@ impl Node {
         self.make_up_for_stall(now.since(expected));
         self.expire_suspicions();
         self.tick_probe();
+        self.send_nacks();
         self.expire_helper_probes();
         self.expire_streams();
         if self.timers.expired(Timer::Gossip, now) {
@@ -433,6 +437,9 @@ impl Node {
         }
         if let Some((_, probe)) = self.helper_probes.first_key_value() {
             first = first.min(probe.deadline);
+        }
+        if let Some(&(at, _)) = self.nacks.front() {
+            first = first.min(at);
         }
         for spread in &self.spreads {
             first = first.min(spread.deadline);

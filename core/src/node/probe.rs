@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,6 @@ pub(super) struct HelperProbe {
     requester: Dest,
     /// The requester's number.
     seq: u32,
-    nack: bool,
     pub(super) deadline: Instant,
 }
 
@@ -271,7 +271,8 @@ impl Node {
         wire: Wire,
         ping: &IndirectPing<'_>,
     ) {
-        if self.helper_probes.len() >= self.params.max_helper_probes {
+        let open = self.helper_probes.len().max(self.nacks.len());
+        if open >= self.params.max_helper_probes {
             self.counters.refused_helper_probes += 1;
             return;
         }
@@ -286,10 +287,12 @@ impl Node {
         let helper = HelperProbe {
             requester: self.answer_to(ping.source_name, requester, wire),
             seq: ping.seq,
-            nack: ping.nack,
             deadline,
         };
         self.helper_probes.insert(seq, helper);
+        if ping.nack {
+            self.nacks.push_back((self.now + self.nack_after(), seq));
+        }
         self.push(Output::Ping {
             seq,
             target,
@@ -311,6 +314,7 @@ impl Node {
             }
             self.adjust_health(-1);
         } else if let Some(helper) = self.helper_probes.remove(&ack.seq) {
+            self.skip_nacks();
             self.push(Output::Ack {
                 seq: helper.seq,
                 to: helper.requester,
@@ -344,32 +348,59 @@ impl Node {
         }
     }
 
-    /// Tells requesters of the probes made for them that nobody answered.
+    /// How long a helper waits for an ack before it nacks. The requester waits for what is left of
+    /// its interval after its timeout, and the nack has to be there by then: a nack that is late
+    /// counts as missing, and the requester would blame itself for each member that crashes.
+    fn nack_after(&self) -> Duration {
+        let (interval, timeout) = (self.params.probe_interval, self.params.probe_timeout);
+        interval.saturating_sub(timeout).min(timeout) * 4 / 5
+    }
+
+    /// Tells requesters of the probes made for them that nobody has answered so far. If somebody
+    /// still does, they are told that, too.
+    pub(super) fn send_nacks(&mut self) {
+        while let Some(&(at, seq)) = self.nacks.front() {
+            if at > self.now {
+                break;
+            }
+            self.nacks.pop_front();
+            if let Some(helper) = self.helper_probes.get(&seq) {
+                let (seq, to) = (helper.seq, helper.requester);
+                self.push(Output::Nack { seq, to });
+            }
+        }
+        self.skip_nacks();
+    }
+
+    /// Forgets nacks that are not needed any more, so that nobody wakes up for them.
+    fn skip_nacks(&mut self) {
+        while let Some((_, seq)) = self.nacks.front()
+            && !self.helper_probes.contains_key(seq)
+        {
+            self.nacks.pop_front();
+        }
+    }
+
+    /// Gives up the probes made for others that nobody answered.
     pub(super) fn expire_helper_probes(&mut self) {
         while let Some(entry) = self.helper_probes.first_entry() {
             if entry.get().deadline > self.now {
                 break;
             }
-            let helper = entry.remove();
-            if helper.nack {
-                self.push(Output::Nack {
-                    seq: helper.seq,
-                    to: helper.requester,
-                });
-            }
+            entry.remove();
         }
     }
 
     /// Numbers are given out in order, and all helper probes wait equally long, so the first one
     /// in the map is the first to expire. When the numbers wrap, after four billion probes, some
-    /// nacks are late; nothing else.
+    /// are given up late; nothing else.
     pub(super) fn take_seq(&mut self) -> u32 {
         let seq = self.next_seq;
         self.next_seq = seq.wrapping_add(1);
         seq
     }
 
-    fn awareness_scaled(&self, duration: core::time::Duration) -> core::time::Duration {
+    fn awareness_scaled(&self, duration: Duration) -> Duration {
         if self.params.lifeguard.probe {
             self.awareness.scale(duration)
         } else {

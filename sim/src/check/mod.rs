@@ -128,6 +128,8 @@ pub enum Deed {
     Query,
     Respond,
     Keys,
+    Block,
+    Unblock,
 }
 
 /// What was done to the network.

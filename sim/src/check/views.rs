@@ -115,7 +115,9 @@ impl Truth {
     pub(crate) fn of(world: &World) -> Self {
         let roles: Vec<Role> = (0..world.len())
             .map(|node| match world.state(node) {
-                State::Running if world.is_leaving(node) => Role::Unsettled,
+                State::Running if world.is_leaving(node) || world.is_blocked(node) => {
+                    Role::Unsettled
+                }
                 State::Running => Role::Running,
                 State::Paused => Role::Unsettled,
                 State::Down | State::Left => Role::Gone,

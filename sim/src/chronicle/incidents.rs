@@ -264,6 +264,9 @@ impl Incidents {
         if host.state == State::Paused {
             return Some("stood still".to_owned());
         }
+        if host.blocked {
+            return Some("neither heard nor was heard".to_owned());
+        }
         if let Some(nanos) = host.cpu {
             let each = std::time::Duration::from_nanos(nanos);
             return Some(format!("was slow, {each:?} for each input"));
@@ -273,6 +276,7 @@ impl Incidents {
         let what = match deed {
             _ if ago > FELT => return None,
             Deed::Resume => "went on after it had stood still",
+            Deed::Unblock => "had neither heard nor been heard",
             Deed::Start => "was started",
             Deed::SetCpu => "had been slow",
             Deed::SetClockRate => "had its clock changed",

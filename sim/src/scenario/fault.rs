@@ -25,6 +25,9 @@ pub struct Fault {
     /// Nodes stop in mid-air and go on later; what arrives waits for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Whom>,
+    /// The messages of nodes wait, in both directions, while the nodes go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<Whom>,
     /// Nodes stop and go on in turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stutter: Option<Stutter>,
@@ -111,7 +114,7 @@ pub struct Crash {
     pub back: Back,
 }
 
-/// Nodes stop and go on in turns: the anomalies of the Lifeguard paper.
+/// Nodes stop and go on in turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stutter {
@@ -224,6 +227,7 @@ impl Fault {
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Nodes> {
         let whom = [
             &mut self.pause,
+            &mut self.block,
             &mut self.relocate,
             &mut self.rename,
             &mut self.leave,
@@ -247,10 +251,11 @@ impl Fault {
     }
 
     /// The names of all kinds of faults, and whether this is one.
-    fn kinds(&self) -> [(&'static str, bool); 20] {
+    fn kinds(&self) -> [(&'static str, bool); 21] {
         [
             ("crash", self.crash.is_some()),
             ("pause", self.pause.is_some()),
+            ("block", self.block.is_some()),
             ("stutter", self.stutter.is_some()),
             ("slow", self.slow.is_some()),
             ("drift", self.drift.is_some()),

@@ -29,6 +29,11 @@ impl Fault {
                 during(Op::Pause(node), Op::Resume(node));
             }
         }
+        if let Some(it) = &self.block {
+            for node in pick(&it.nodes) {
+                during(Op::Block(node), Op::Unblock(node));
+            }
+        }
         if let Some(it) = &self.slow {
             for node in pick(&it.nodes) {
                 let cpu = |per_input| Op::SetCpu { node, per_input };

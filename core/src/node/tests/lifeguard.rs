@@ -88,6 +88,26 @@ fn a_suspected_member_is_told_first_of_all_in_the_buddy_system() {
     assert_eq!(told_with_the_probe(Lifeguard::ON).get(1), Some(&true));
 }
 
+#[test]
+fn a_crash_costs_the_others_no_health_as_nacks_come_in_time() {
+    for config in [Config::lan(), Config::wan(), Config::local()] {
+        let interval = config.probe_interval;
+        let mut cluster = Cluster::joined(8, config);
+        cluster.down.insert(7);
+        cluster.events.clear();
+        cluster.run(12 * interval);
+        let failed = |node: &Node| node.counters().failed_probes;
+        let failed: u64 = cluster.nodes[..7].iter().map(failed).sum();
+        assert!(failed > 0, "nobody has probed it");
+        let blamed = |(_, event): &&(usize, Event)| matches!(event, Event::HealthChanged { .. });
+        let blamed = cluster.events.iter().filter(blamed).count();
+        assert_eq!(
+            blamed, 0,
+            "of {failed} failed probes, interval {interval:?}"
+        );
+    }
+}
+
 /// How often node 0 probes in a minute in which nobody answers it.
 fn probes_unanswered(lifeguard: Lifeguard) -> u64 {
     let mut cluster = Cluster::joined(
