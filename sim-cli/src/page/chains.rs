@@ -76,39 +76,49 @@ fn chain(out: &mut String, page: &Page<'_>, it: &Incident) {
         "<li><h3>{member} <span>{}</span></h3><table>",
         it.excuse.as_str()
     );
-    let mut step = |at: f64, text: String| {
-        let at = page.time(at);
-        let _ = writeln!(out, "<tr><td>{at:.2} s</td><td>{text}</td></tr>");
-    };
+    let mut steps: Vec<(f64, String)> = Vec::new();
+    let mut step = |at: f64, text: String| steps.push((page.time(at), text));
     for (nth, accusation) in it.accusations.iter().enumerate() {
         let by = name(accusation.by);
-        let text = match nth {
-            0 => format!(
+        let how = match (accusation.probe, nth) {
+            (None, _) => format!("{by} is told so in a state exchange"),
+            (Some(probe), 0) => format!(
                 "{by} probed it at about {:.2} s, got no answer, directly or through others, and \
-                 suspects it: <em>{}</em>",
-                page.time(accusation.at - accusation.probe),
-                escaped(&accusation.fault)
+                 suspects it",
+                page.time(accusation.at - probe)
             ),
-            _ => format!(
-                "{by} finds the same by a probe of its own: <em>{}</em>",
-                escaped(&accusation.fault)
-            ),
+            (Some(_), _) => format!("{by} finds the same by a probe of its own"),
         };
-        step(accusation.at, text);
+        let fault = escaped(&accusation.fault);
+        step(accusation.at, format!("{how}: <em>{fault}</em>"));
     }
     let more = it.accusers.saturating_sub(it.accusations.len() as u64);
-    let accused = match more {
-        0 => String::new(),
-        more => format!(", {more} more having accused it"),
+    let by = name(it.declared_by);
+    let mut declared = match it.heard.as_slice() {
+        [] => format!("{by} declares it failed"),
+        heard => {
+            let heard: Vec<String> = heard.iter().map(|name| escaped(name.as_str())).collect();
+            let heard = heard.join(", ");
+            format!("{by}, which heard no answer to what {heard} said, declares it failed")
+        }
     };
-    let declared = format!("{} declares it failed{accused}", name(it.declared_by));
+    if more > 0 {
+        declared.push_str(&format!(", {more} more having accused it"));
+    }
     step(it.declared_at, declared);
     if it.believers > 0 {
-        let text = format!("the last of {} others takes it for failed", it.believers);
+        let text = format!("{} others take it for failed, too", it.believers);
         step(it.believed_at, text);
     }
     if let Some(at) = it.refuted_at {
         step(at, format!("{member} hears of it and says otherwise"));
+    }
+    if let Some(at) = it.over_at {
+        step(at, "nobody takes it for failed any more".to_owned());
+    }
+    steps.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for (at, text) in steps {
+        let _ = writeln!(out, "<tr><td>{at:.2} s</td><td>{text}</td></tr>");
     }
     out.push_str("</table></li>\n");
 }

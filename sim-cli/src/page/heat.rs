@@ -12,7 +12,10 @@ use super::{Page, escaped};
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 40.0;
 
-/// Shares up to these are drawn alike, the least of them hardly visible.
+/// So wide is a cell at least, in units of the picture.
+const NARROWEST: f64 = 4.0;
+
+/// Shares up to these are drawn alike.
 const LEVELS: [f32; 6] = [0.02, 0.1, 0.25, 0.5, 0.75, 1.0];
 
 pub(super) fn maps(page: &Page<'_>) -> String {
@@ -20,7 +23,7 @@ pub(super) fn maps(page: &Page<'_>) -> String {
     let members = map(
         page,
         "Who is taken for failed",
-        "Each row is a node, or neighbours together. The darker, the more of the running nodes \
+        "Each row is a node, or neighbours together. The stronger the colour, the more of the running nodes \
          take it for failed.",
         "of running nodes take it for failed",
         &|sample, row| {
@@ -33,7 +36,7 @@ pub(super) fn maps(page: &Page<'_>) -> String {
     let observers = map(
         page,
         "Who takes others for failed",
-        "The same rows. The darker, the more of all members it takes for failed.",
+        "The same rows. The stronger the colour, the more of all members it takes for failed.",
         "of all members it takes for failed",
         &|sample, row| (sample.observers.get(row).copied().unwrap_or(0.0), 0.0),
     );
@@ -111,10 +114,9 @@ fn map(
                     0 => low,
                     _ => page.time(samples[start - 1].at),
                 };
-                let (left, right) = (
-                    x.place(begin),
-                    x.place(page.time(samples[start + run - 1].at)),
-                );
+                let left = x.place(begin);
+                let right = x.place(page.time(samples[start + run - 1].at));
+                let right = right.max(left + NARROWEST);
                 let _ = write!(
                     paths[kinds[start]],
                     "M{left:.1} {top:.1}H{right:.1}V{bottom:.1}H{left:.1}z"
@@ -159,7 +161,12 @@ fn map(
             true => ("wrongly", kind - LEVELS.len() - 1),
             false => ("rightly", kind),
         };
-        let opacity = [0.0, 0.18, 0.32, 0.48, 0.64, 0.82, 1.0][level.min(6)];
+        // One node that errs about one other for a second is what many a page is about.
+        let opacities = match class {
+            "wrongly" => [0.0, 0.5, 0.58, 0.66, 0.76, 0.88, 1.0],
+            _ => [0.0, 0.3, 0.4, 0.52, 0.66, 0.82, 1.0],
+        };
+        let opacity = opacities[level.min(6)];
         let _ = writeln!(
             out,
             "<path class=\"{class}\" fill-opacity=\"{opacity}\" d=\"{path}\"/>"

@@ -59,6 +59,15 @@ fn time_axis<'a>(page: &Page<'_>) -> Axis<'a> {
     }
 }
 
+/// Such as `1 crash` and `2 crashes`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = match what.ends_with("sh") {
+        true => "es",
+        false => "s",
+    };
+    format!("{count} {what}{}", if count == 1 { "" } else { plural })
+}
+
 pub(super) fn shades(page: &Page<'_>) -> Vec<(f64, f64)> {
     let end = page.report.simulated;
     let cuts = page.chronicle.cuts().iter();
@@ -152,16 +161,16 @@ fn infection(page: &Page<'_>) -> String {
             steps: true,
         });
     }
+    let events = counted(spreads.len(), "event");
     let note = match quantile(&page.report.delivered_after, 0.5) {
         Some(median) => format!(
-            "{} events, each a thin line. The last node was told after {} s in the median, {} s \
+            "{events}, each a thin line. The last node was told after {} s in the median, {} s \
              at most.",
-            spreads.len(),
             number(median),
             number(quantile(&page.report.delivered_after, 1.0).unwrap_or(median)),
         ),
         None if lines.is_empty() => "No user event was sent.".to_owned(),
-        None => format!("{} events, each a thin line.", spreads.len()),
+        None => format!("{events}, each a thin line."),
     };
     Chart {
         title: "How events spread",
@@ -235,9 +244,9 @@ fn detection(page: &Page<'_>) -> String {
     }
     let note = match (quantile(first, 0.5), quantile(last, 0.5)) {
         (Some(one), Some(other)) => format!(
-            "{} crashes. Noticed by the first node after {} s and by the last after {} s in the \
+            "{}. Noticed by the first node after {} s and by the last after {} s in the \
              median; from the first to the last took {} s.",
-            first.len(),
+            counted(first.len(), "crash"),
             number(one),
             number(other),
             number(quantile(&spread, 0.5).unwrap_or_default()),

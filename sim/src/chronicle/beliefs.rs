@@ -10,6 +10,9 @@ pub(super) struct Beliefs {
     about: Vec<u32>,
     /// By observer: how many it takes for failed.
     of: Vec<u32>,
+    /// The most of each since the last sample.
+    most_about: Vec<u32>,
+    most_of: Vec<u32>,
     names: Vec<Option<Name>>,
 }
 
@@ -26,12 +29,17 @@ impl Beliefs {
         grow(&mut self.rows, observer);
         grow(&mut self.rows[observer], member / 64);
         grow(&mut self.about, member);
+        grow(&mut self.most_about, member);
         grow(&mut self.of, observer);
+        grow(&mut self.most_of, observer);
         self.rows[observer][member / 64] ^= bit;
         match failed {
             true => {
                 self.about[member] += 1;
                 self.of[observer] += 1;
+                let (about, of) = (self.about[member], self.of[observer]);
+                self.most_about[member] = self.most_about[member].max(about);
+                self.most_of[observer] = self.most_of[observer].max(of);
             }
             false => {
                 self.about[member] -= 1;
@@ -69,6 +77,20 @@ impl Beliefs {
         }
     }
 
+    /// The most that took the member for failed at once, and the most that it took for failed
+    /// itself, since this was asked last: what is over within a second is not to be missed.
+    pub(super) fn take_most(&mut self, node: usize) -> (u32, u32) {
+        let take = |most: &mut Vec<u32>, now: u32| {
+            let most = most.get_mut(node);
+            most.map_or(now, |most| std::mem::replace(most, now))
+        };
+        let (about, of) = (self.about(node), self.of(node));
+        (
+            take(&mut self.most_about, about),
+            take(&mut self.most_of, of),
+        )
+    }
+
     pub(super) fn about(&self, member: usize) -> u32 {
         self.about.get(member).copied().unwrap_or(0)
     }
@@ -102,6 +124,18 @@ mod tests {
         beliefs.forget(9);
         assert_eq!((beliefs.about(70), beliefs.of(1)), (0, 0));
         assert_eq!(beliefs.about(3), 1);
+    }
+
+    #[test]
+    fn what_is_over_by_the_next_sample_is_in_it() {
+        let mut beliefs = Beliefs::default();
+        beliefs.set(1, 3, true);
+        beliefs.set(2, 3, true);
+        beliefs.set(1, 3, false);
+        assert_eq!(beliefs.take_most(3), (2, 0));
+        assert_eq!(beliefs.take_most(1), (0, 1));
+        assert_eq!(beliefs.take_most(3), (1, 0));
+        assert_eq!(beliefs.take_most(1), (0, 0));
     }
 
     #[test]

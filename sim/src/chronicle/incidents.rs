@@ -1,8 +1,9 @@
 //! Running nodes that were taken for failed, and how it came to that.
 
 use std::collections::BTreeMap;
+use std::mem;
 
-use serf_core::{Cause, Instant, Name};
+use serf_core::{Cause, Instant, MemberEvent, Name};
 
 use crate::check::{Deed, Observation};
 use crate::host::{Host, State};
@@ -19,31 +20,37 @@ pub struct Incident {
     pub node: usize,
     /// Why it was not heard, as far as can be said.
     pub excuse: Excuse,
-    /// The accusations, in order, the first eight; the first is that of a failed probe.
+    /// The accusations at the incarnation at which it was declared failed, in order, the first
+    /// eight.
     pub accusations: Vec<Accusation>,
     /// How many there were in all.
     pub accusers: u64,
+    /// Those whom the one who declared it failed had heard accuse it.
+    pub heard: Vec<Name>,
     /// When it was first declared failed, in seconds.
     pub declared_at: f64,
     /// By which node.
     pub declared_by: usize,
-    /// How many other nodes took it for failed after that.
+    /// How many other nodes took it for failed at once after that, at the most.
     pub believers: u64,
-    /// When the last of them did.
+    /// When so many did first.
     pub believed_at: f64,
     /// When it heard of it and said otherwise, if it did.
     pub refuted_at: Option<f64>,
+    /// When nobody took it for failed any more.
+    pub over_at: Option<f64>,
 }
 
-/// A node's own probe of another was not answered.
+/// A node's own accusation of another.
 #[derive(Debug, Clone)]
 pub struct Accusation {
-    /// The node whose probe failed.
+    /// The node that accuses.
     pub by: usize,
     /// When, in seconds.
     pub at: f64,
-    /// The probe was sent about so many seconds before.
-    pub probe: f64,
+    /// Its probe, sent about so many seconds before, was not answered. `None` if another node's
+    /// state, in an exchange, had the member as suspected or dead.
+    pub probe: Option<f64>,
     /// What was wrong then with either of the two or the way between them, in words.
     pub fault: String,
 }
@@ -59,6 +66,8 @@ pub enum Excuse {
     Accuser,
     /// It was not well itself: stood still, was slow, or had just been started.
     Itself,
+    /// Somebody said what was not true.
+    Forged,
     /// It was cut off from the one who accused it.
     Cut,
 }
@@ -72,6 +81,7 @@ impl Excuse {
             Self::Network => "the network was poor",
             Self::Accuser => "the accuser was not well",
             Self::Itself => "it was not well itself",
+            Self::Forged => "somebody said what was not true",
             Self::Cut => "it was cut off",
         }
     }
@@ -83,22 +93,26 @@ const KEPT: u64 = 200;
 /// Accusations of one incident that are kept.
 const ACCUSATIONS: usize = 8;
 
-/// Accusations that led to nothing for so many seconds are of the past.
-const FORGIVEN: f64 = 60.0;
+/// Incarnations of a member of which the accusations are kept.
+const ROUNDS: usize = 4;
 
 /// What was done to a node so many seconds ago may still be felt.
 const FELT: f64 = 20.0;
 
 #[derive(Debug, Default)]
 pub(super) struct Incidents {
-    /// Accused and not declared failed yet, by node.
-    suspected: BTreeMap<usize, Suspicion>,
+    /// Accusations that led to nothing yet, by node and then by its incarnation.
+    suspected: BTreeMap<usize, BTreeMap<u32, Suspicion>>,
+    /// Accusations by a node that has not waited since, of these members and incarnations.
+    fresh: Vec<(usize, u32, Excuse, Accusation)>,
     /// Declared failed and not refuted yet, by node: the place in `all`, if it has one.
     open: BTreeMap<usize, Option<usize>>,
     all: Vec<Incident>,
     counts: BTreeMap<Excuse, u64>,
-    /// What was last done to each node.
+    /// What was last done to each node that may still be felt.
     deeds: Vec<Option<(f64, Deed)>>,
+    /// When a message was last forged.
+    forged: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -120,21 +134,30 @@ impl Incidents {
     }
 
     pub(super) fn done(&mut self, at: Instant, node: usize, deed: Deed) {
-        if matches!(deed, Deed::UserEvent | Deed::Query | Deed::Respond) {
-            return;
+        if aftermath(deed).is_some() {
+            if self.deeds.len() <= node {
+                self.deeds.resize(node + 1, None);
+            }
+            self.deeds[node] = Some((super::seconds(at), deed));
         }
-        if self.deeds.len() <= node {
-            self.deeds.resize(node + 1, None);
-        }
-        self.deeds[node] = Some((super::seconds(at), deed));
         if matches!(deed, Deed::Crash | Deed::Start) {
             self.suspected.remove(&node);
             self.open.remove(&node);
         }
     }
 
+    pub(super) fn forged(&mut self, at: Instant) {
+        self.forged = Some(super::seconds(at));
+    }
+
     /// A node tells that it suspects another.
-    pub(super) fn suspected(&mut self, seen: &Observation<'_>, member: usize, by: &Name) {
+    pub(super) fn suspected(
+        &mut self,
+        seen: &Observation<'_>,
+        member: usize,
+        incarnation: u32,
+        by: &Name,
+    ) {
         let world = seen.world;
         if !is_up(&world.hosts[member]) || self.open.contains_key(&member) {
             return;
@@ -148,28 +171,43 @@ impl Incidents {
         let accusation = Accusation {
             by: seen.node,
             at: super::seconds(seen.at),
-            probe: params.probe_interval.as_secs_f64(),
+            probe: Some(params.probe_interval.as_secs_f64()),
             fault,
         };
-        let suspicion = self.suspected.entry(member).or_insert_with(|| Suspicion {
-            excuse,
-            accusations: Vec::new(),
-            accusers: 0,
-        });
-        let begun = suspicion.accusations.first();
-        if begun.is_some_and(|first| accusation.at - first.at > FORGIVEN) {
-            suspicion.excuse = excuse;
-            suspicion.accusations.clear();
-            suspicion.accusers = 0;
-        }
-        suspicion.accusers += 1;
-        if suspicion.accusations.len() < ACCUSATIONS {
-            suspicion.accusations.push(accusation);
+        self.fresh.push((member, incarnation, excuse, accusation));
+    }
+
+    /// The node has done all that an input or its timers made it do. Its own probes fail by its
+    /// timers; what it accuses by an input stood in the state of another.
+    pub(super) fn waits(&mut self, ticked: bool) {
+        for (member, incarnation, excuse, mut accusation) in mem::take(&mut self.fresh) {
+            if !ticked {
+                accusation.probe = None;
+            }
+            let rounds = self.suspected.entry(member).or_default();
+            let suspicion = rounds.entry(incarnation).or_insert_with(|| Suspicion {
+                excuse,
+                accusations: Vec::new(),
+                accusers: 0,
+            });
+            suspicion.accusers += 1;
+            if suspicion.accusations.len() < ACCUSATIONS {
+                suspicion.accusations.push(accusation);
+            }
+            if rounds.len() > ROUNDS {
+                rounds.pop_first();
+            }
         }
     }
 
-    /// A node takes another for failed.
-    pub(super) fn failed(&mut self, seen: &Observation<'_>, member: usize, cause: &Cause) {
+    /// A node takes another for failed, as so many do now.
+    pub(super) fn failed(
+        &mut self,
+        seen: &Observation<'_>,
+        member: usize,
+        change: &MemberEvent,
+        believers: u32,
+    ) {
         let world = seen.world;
         if !is_up(&world.hosts[member]) {
             return;
@@ -177,12 +215,18 @@ impl Incidents {
         let at = super::seconds(seen.at);
         if let Some(place) = self.open.get(&member) {
             if let Some(incident) = place.and_then(|place| self.all.get_mut(place)) {
-                incident.believers += 1;
-                incident.believed_at = at;
+                let others = u64::from(believers.saturating_sub(1));
+                if others > incident.believers {
+                    incident.believers = others;
+                    incident.believed_at = at;
+                }
             }
             return;
         }
-        let suspicion = self.suspected.remove(&member);
+        // Accusations at older incarnations were answered, those at newer ones are yet to come.
+        let incarnation = change.member.incarnation();
+        let rounds = self.suspected.remove(&member);
+        let suspicion = rounds.and_then(|mut rounds| rounds.remove(&incarnation));
         let excuse = match &suspicion {
             Some(suspicion) => suspicion.excuse,
             // Old news about somebody who has come back.
@@ -195,9 +239,10 @@ impl Incidents {
         if !kept {
             return;
         }
-        let declared_by = match cause {
-            Cause::Declared { by } => world.index_of(by).unwrap_or(seen.node),
-            _ => seen.node,
+        let (declared_by, heard) = match &change.cause {
+            Cause::Declared { by } => (world.index_of(by).unwrap_or(seen.node), Vec::new()),
+            Cause::SuspicionExpired { accusers } => (seen.node, accusers.to_vec()),
+            _ => (seen.node, Vec::new()),
         };
         let (accusations, accusers) = suspicion.map_or((Vec::new(), 0), |suspicion| {
             (suspicion.accusations, suspicion.accusers)
@@ -208,22 +253,41 @@ impl Incidents {
             excuse,
             accusations,
             accusers,
+            heard,
             declared_at: at,
             declared_by,
             believers: 0,
             believed_at: at,
             refuted_at: None,
+            over_at: None,
         });
     }
 
     /// A node was told that it is suspected or failed, and said otherwise.
     pub(super) fn refuted(&mut self, at: Instant, node: usize) {
         // Its word may not reach those who suspect it, so the accusations stand.
-        if let Some(Some(place)) = self.open.remove(&node)
-            && let Some(incident) = self.all.get_mut(place)
-        {
+        let incident = self.open_one(node).filter(|it| it.refuted_at.is_none());
+        if let Some(incident) = incident {
             incident.refuted_at = Some(super::seconds(at));
         }
+    }
+
+    /// Nobody takes a node for failed any more.
+    pub(super) fn over(&mut self, at: Instant, node: usize) {
+        if let Some(incident) = self.open_one(node) {
+            incident.over_at = Some(super::seconds(at));
+        }
+        self.close(node);
+    }
+
+    /// Whoever takes the node for failed from now on does so anew.
+    pub(super) fn close(&mut self, node: usize) {
+        self.open.remove(&node);
+    }
+
+    fn open_one(&mut self, node: usize) -> Option<&mut Incident> {
+        let place = self.open.get(&node).copied().flatten();
+        place.and_then(|place| self.all.get_mut(place))
     }
 
     /// What was wrong with two nodes and the way between them.
@@ -245,6 +309,10 @@ impl Incidents {
         }
         if let Some(what) = self.unwell(world, now, accuser) {
             return (Excuse::Accuser, format!("{} {what}", world.name(accuser)));
+        }
+        let forged = |at| super::seconds(now) - at <= FELT;
+        if self.forged.is_some_and(forged) {
+            return (Excuse::Forged, "messages were forged".to_owned());
         }
         if !network.is_fair(&world.params) {
             let text = match network.is_cut() {
@@ -273,18 +341,22 @@ impl Incidents {
         }
         let (at, deed) = self.deeds.get(node).copied().flatten()?;
         let ago = super::seconds(now) - at;
-        let what = match deed {
-            _ if ago > FELT => return None,
-            Deed::Resume => "went on after it had stood still",
-            Deed::Unblock => "had neither heard nor been heard",
-            Deed::Start => "was started",
-            Deed::SetCpu => "had been slow",
-            Deed::SetClockRate => "had its clock changed",
-            Deed::Leave => "was told to leave",
-            Deed::Keys => "was given other keys",
-            _ => return None,
-        };
+        let what = aftermath(deed).filter(|_| ago <= FELT)?;
         Some(format!("{what} {ago:.1} s before"))
+    }
+}
+
+/// What is said of a node to which this was done a short time ago, if it may still be felt.
+fn aftermath(deed: Deed) -> Option<&'static str> {
+    match deed {
+        Deed::Resume => Some("went on after it had stood still"),
+        Deed::Unblock => Some("had neither heard nor been heard"),
+        Deed::Start => Some("was started"),
+        Deed::SetCpu => Some("had been slow"),
+        Deed::SetClockRate => Some("had its clock changed"),
+        Deed::Leave => Some("was told to leave"),
+        Deed::Keys => Some("had to do with keys"),
+        _ => None,
     }
 }
 

@@ -99,6 +99,9 @@ impl Chronicle {
         let failed = change.kind == MemberEventKind::Failed;
         self.beliefs.set(seen.node, member, failed);
         if !failed {
+            if self.beliefs.about(member) == 0 {
+                self.incidents.over(seen.at, member);
+            }
             return;
         }
         let subject = &world.hosts[member];
@@ -110,12 +113,18 @@ impl Chronicle {
             }
             self.noticed[place] += 1;
         }
-        self.incidents.failed(seen, member, &change.cause);
+        let believers = self.beliefs.about(member);
+        if believers == 1 {
+            // The last one that had believed it may have ended without a word.
+            self.incidents.close(member);
+        }
+        self.incidents.failed(seen, member, change, believers);
     }
 
     fn network(&mut self, at: Instant, deed: NetworkDeed, cut: bool) {
         let open = self.cuts.last().is_some_and(|(_, end)| end.is_none());
         match deed {
+            NetworkDeed::Forge => self.incidents.forged(at),
             NetworkDeed::Cut if !open && self.cuts.len() < CUTS => {
                 self.cuts.push((seconds(at), None));
             }
@@ -153,10 +162,12 @@ impl Check for Chronicle {
             }
             What::Event(Event::Member(change)) => self.member_event(seen, change),
             What::Event(Event::Suspected { member, by }) => {
-                if let Some(member) = world.index_of(member.name()) {
-                    self.incidents.suspected(seen, member, by);
+                if let Some(index) = world.index_of(member.name()) {
+                    let incarnation = member.incarnation();
+                    self.incidents.suspected(seen, index, incarnation, by);
                 }
             }
+            What::Waits { ticked, .. } => self.incidents.waits(ticked),
             What::Event(Event::Refuted { .. }) => self.incidents.refuted(at, node),
             What::Done(Deed::Crash) => {
                 self.beliefs.forget(node);

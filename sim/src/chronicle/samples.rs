@@ -133,12 +133,13 @@ fn cells(world: &World, beliefs: &mut Beliefs, running: usize, sample: &mut Samp
             if matches!(world.state(node), State::Down | State::Left) {
                 beliefs.forget(node);
             }
-            let share = (beliefs.about(node) as f32 / observers).min(1.0) / size;
+            let (about, held) = beliefs.take_most(node);
+            let share = (about as f32 / observers).min(1.0) / size;
             match world.state(node) {
                 State::Running => value.wrongly += share,
                 _ => value.rightly += share,
             }
-            of += beliefs.of(node) as f32 / nodes as f32 / size;
+            of += held as f32 / nodes as f32 / size;
         }
         sample.members.push(value);
         sample.observers.push(of);
