@@ -114,7 +114,9 @@ pub struct Config {
     /// Time between two full state exchanges with a random member; grows with the cluster.
     /// Lower repairs missed gossip sooner at the cost of bandwidth; zero turns them off.
     pub push_pull_interval: Duration,
-    /// Longest time that one stream exchange may take, from dialling to the last byte.
+    /// Longest time that each phase of a stream exchange may take: for the one who dials, until there
+    /// is a connection, until the answer begins, and until its last byte; for the other, until all is
+    /// read, and until all is written.
     pub stream_timeout: Duration,
     /// A failed member's name may be claimed from another address after this time; zero means
     /// only when it left.

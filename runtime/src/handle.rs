@@ -70,8 +70,8 @@ impl Handle {
     /// A seed is `host`, `host:port`, `ip`, `ip:port`, `[v6]`, `[v6]:port` or a bare IPv6
     /// address, with a `nodename/` in front if you like. Without a port it is the port that this
     /// node has bound. All addresses that a name resolves to are tried, a few at a time and each
-    /// for at most [`stream_timeout`](serf_core::Config::stream_timeout). Ends when every address
-    /// was tried.
+    /// for at most three times [`stream_timeout`](serf_core::Config::stream_timeout): to connect, until
+    /// it answers, and for the answer. Ends when every address was tried.
     ///
     /// # Errors
     /// Not one exchange succeeded; every address is listed with its reason. Or the node refused

@@ -60,8 +60,8 @@ pub(crate) struct Streams<R: Runtime> {
     max_tasks: usize,
     /// Bytes that the node may write to one stream.
     max_written: usize,
-    /// The node's deadline for the exchange, and as much again for writing out what is left.
-    lifetime: Duration,
+    /// What the node gives each phase of an exchange.
+    phase: Duration,
 }
 
 struct Open {
@@ -83,7 +83,7 @@ impl<R: Runtime> Streams<R> {
             inputs: Box::pin(inputs),
             max_tasks: 2 * params.max_inbound_streams,
             max_written: 2 * params.max_stream_message,
-            lifetime: 2 * params.stream_timeout,
+            phase: params.stream_timeout,
         }
     }
 
@@ -167,12 +167,17 @@ impl<R: Runtime> Streams<R> {
     fn open(&mut self, id: StreamId, peer: Peer<R::Stream>) {
         let (writes, queue) = unbounded();
         let (abort, aborted) = bounded(1);
+        // The node counts the phases, but for the last of an accepted one: writing out its answer.
+        let phases = match peer {
+            Peer::Dialled(_) => 3,
+            Peer::Accepted(_) => 2,
+        };
         self.tasks.spawn(Job::Exchange(Exchange {
             id,
             peer,
             queue,
             aborted,
-            lifetime: self.lifetime,
+            lifetime: phases * self.phase,
         }));
         let stream = Open {
             writes,

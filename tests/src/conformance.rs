@@ -9,6 +9,7 @@ macro_rules! conformance {
             a_stream_that_is_cut_fails_at_once_and_the_next_works
             a_large_state_is_exchanged_both_ways
             s_49_a_peer_that_does_not_read_is_dropped
+            s_49_a_peer_that_drips_is_dropped
             s_48_a_node_starts_and_joins_under_a_flood_of_datagrams
             s_48_a_handler_that_blocks_holds_up_nobody_and_misses_nothing
             s_38_refusals_that_the_socket_reports_are_counted_and_the_node_goes_on

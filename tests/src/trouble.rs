@@ -128,6 +128,23 @@ pub async fn s_49_a_peer_that_does_not_read_is_dropped<R: Runtime>() {
     join::<R>(&b, &a).await;
 }
 
+pub async fn s_49_a_peer_that_drips_is_dropped<R: Runtime>() {
+    let a = impatient::<R>("a").await;
+    let mut dripping = TcpStream::connect(a.bind_addr()).unwrap();
+    // A frame of a MiB, of which a byte comes now and then.
+    dripping.write_all(b"\xb1\0\0\x10\0").unwrap();
+    eventually::<R>("a should give up on it", async || {
+        let written = dripping.write(b"?").map_err(|error| error.kind());
+        matches!(
+            written,
+            Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+        )
+    })
+    .await;
+    let counters = a.stats().await.unwrap().counters;
+    assert_eq!(counters.timed_out_streams, 1, "{counters:?}");
+}
+
 /// What was dropped because it means nothing, whatever is wrong with it.
 fn refused(counters: &Counters) -> u64 {
     counters.dropped_empty

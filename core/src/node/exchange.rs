@@ -4,7 +4,7 @@
 //! An exchange is one message each way. The side that was dialled merges what it got *before* it
 //! answers, so its answer already holds what it learnt, such as its own refutation.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -32,11 +32,11 @@ use crate::wire::{Wire, Wires};
 /// How many messages of the largest size may be under way to this node at once, in pieces.
 const HELD_MESSAGES: usize = 4;
 
-/// The streams that are open, by id. As all of one side get the same time, ids are in the order
-/// of deadlines.
+/// The streams that are open, by id.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Streams {
     open: BTreeMap<u64, Stream>,
+    by_deadline: BTreeSet<(Instant, u64)>,
     next: u64,
     inbound: usize,
     /// Bytes of unfinished messages in all streams.
@@ -83,15 +83,14 @@ impl Purpose {
 
 impl Streams {
     pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.open
-            .first_key_value()
-            .map(|(_, stream)| stream.deadline)
+        self.by_deadline.first().map(|(deadline, _)| *deadline)
     }
 
     fn add(&mut self, role: Role, peer: SocketAddr, deadline: Instant) -> StreamId {
         let id = self.next;
         self.next += 1;
         self.inbound += usize::from(role == Role::Inbound);
+        self.by_deadline.insert((deadline, id));
         self.open.insert(
             id,
             Stream {
@@ -107,9 +106,19 @@ impl Streams {
 
     fn remove(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.open.remove(&id.0)?;
+        self.by_deadline.remove(&(stream.deadline, id.0));
         self.inbound -= usize::from(stream.role == Role::Inbound);
         self.held -= stream.received.len();
         Some(stream)
+    }
+
+    /// Another phase of an exchange begins.
+    fn renew(&mut self, id: StreamId, deadline: Instant) {
+        if let Some(stream) = self.open.get_mut(&id.0) {
+            self.by_deadline.remove(&(stream.deadline, id.0));
+            self.by_deadline.insert((deadline, id.0));
+            stream.deadline = deadline;
+        }
     }
 
     fn any(&self, purpose: Purpose) -> bool {
@@ -149,27 +158,37 @@ impl Node {
     pub fn handle_stream(&mut self, id: StreamId, input: StreamInput<'_>, now: Instant) {
         self.tape.input(Some(now), || Input::stream(id, input));
         self.advance(now);
-        let Some(stream) = self.streams.open.get_mut(&id.0) else {
+        let Some(stream) = self.streams.open.get(&id.0) else {
             return;
         };
+        // Dialling, asking and the answer have their time each: a large state that went out slowly
+        // leaves no less of it for the answer, which begins when all of that has arrived.
+        let dialled = stream.role != Role::Inbound;
+        let next_phase = match input {
+            StreamInput::Opened => dialled,
+            StreamInput::Data(_) => dialled && stream.received.is_empty(),
+            StreamInput::Finished | StreamInput::Failed(_) => false,
+        };
+        let role = stream.role.clone();
+        if next_phase {
+            let deadline = self.now + self.params.stream_timeout;
+            self.streams.renew(id, deadline);
+        }
         match input {
-            StreamInput::Opened => match &stream.role {
+            StreamInput::Opened => match role {
                 Role::Inbound => {}
-                &Role::Sync { purpose, wire } => self.push(Output::WriteSync {
+                Role::Sync { purpose, wire } => self.push(Output::WriteSync {
                     id,
                     join: purpose.is_join(),
                     dialled: true,
                     wire,
                 }),
-                Role::Ping { seq, target, wire } => {
-                    let (seq, target, wire) = (*seq, target.clone(), *wire);
-                    self.push(Output::WritePing {
-                        id,
-                        seq,
-                        target,
-                        wire,
-                    });
-                }
+                Role::Ping { seq, target, wire } => self.push(Output::WritePing {
+                    id,
+                    seq,
+                    target,
+                    wire,
+                }),
             },
             StreamInput::Data(bytes) => {
                 self.counters.stream_bytes_received += bytes.len() as u64;
@@ -395,8 +414,8 @@ impl Node {
     }
 
     pub(super) fn expire_streams(&mut self) {
-        while let Some((&id, stream)) = self.streams.open.first_key_value() {
-            if stream.deadline > self.now {
+        while let Some(&(deadline, id)) = self.streams.by_deadline.first() {
+            if deadline > self.now {
                 break;
             }
             self.fail_stream(StreamId(id), StreamFailure::TimedOut);

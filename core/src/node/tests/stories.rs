@@ -73,6 +73,117 @@ fn a_join_that_gets_no_answer_ends_at_the_stream_timeout() {
     );
 }
 
+/// A node that joins through somebody, who does not make it easy.
+struct Joining {
+    node: Node,
+    stream: StreamId,
+    /// What it said on the stream.
+    written: Vec<u8>,
+    outcome: Option<Outcome>,
+}
+
+impl Joining {
+    fn new() -> Self {
+        let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+        node.join(&[addr(1)], Instant::ZERO)
+            .expect("join is accepted");
+        let mut buf = vec![];
+        let stream = loop {
+            match node.poll_action(&mut buf) {
+                Action::OpenStream { id, .. } => break id,
+                Action::Wait(_) => panic!("it dials"),
+                _ => {}
+            }
+        };
+        Self {
+            node,
+            stream,
+            written: vec![],
+            outcome: None,
+        }
+    }
+
+    /// Lets time pass, and then something happen on the stream.
+    fn at(&mut self, millis: u64, input: Option<StreamInput<'_>>) {
+        let now = Instant::from_millis(millis);
+        self.node.handle_tick(now);
+        if let Some(input) = input {
+            self.node.handle_stream(self.stream, input, now);
+        }
+        loop {
+            let mut buf = vec![];
+            match self.node.poll_action(&mut buf) {
+                Action::WriteStream { .. } => self.written = buf,
+                Action::Done { outcome, .. } => self.outcome = Some(outcome),
+                Action::Wait(_) => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What another node answers.
+fn answer_to(frame: &[u8]) -> Vec<u8> {
+    let mut peer = node(1, Config::lan(), 1, Instant::ZERO);
+    let id = peer.accept_stream(addr(0), Instant::ZERO).expect("room");
+    peer.handle_stream(id, StreamInput::Data(frame), Instant::ZERO);
+    loop {
+        let mut buf = vec![];
+        match peer.poll_action(&mut buf) {
+            Action::WriteStream { .. } => return buf,
+            Action::Wait(_) => panic!("it answers"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn s_49_dialling_asking_and_the_answer_have_the_stream_timeout_each() {
+    let mut joining = Joining::new();
+    joining.at(9_000, Some(StreamInput::Opened));
+    let answer = answer_to(&joining.written);
+    let (first, rest) = answer.split_at(20);
+    joining.at(18_000, Some(StreamInput::Data(first)));
+    joining.at(27_000, Some(StreamInput::Data(rest)));
+    let (contacted, failed) = (vec![addr(1)], vec![]);
+    assert_eq!(joining.outcome, Some(Outcome::Join { contacted, failed }));
+}
+
+#[test]
+fn s_49_an_answer_that_drips_is_given_up_however_steadily_it_does() {
+    let mut joining = Joining::new();
+    joining.at(9_000, Some(StreamInput::Opened));
+    let answer = answer_to(&joining.written);
+    let mut drops = answer.chunks(1);
+    for second in 18..28 {
+        let drop = drops.next().expect("it is longer than this");
+        joining.at(second * 1_000, Some(StreamInput::Data(drop)));
+        assert_eq!(joining.outcome, None);
+    }
+    joining.at(28_000, None);
+    let (contacted, failed) = (vec![], vec![(addr(1), StreamFailure::TimedOut)]);
+    assert_eq!(joining.outcome, Some(Outcome::Join { contacted, failed }));
+}
+
+#[test]
+fn s_49_a_question_that_drips_is_given_up_however_steadily_it_does() {
+    let frame = {
+        let mut joining = Joining::new();
+        joining.at(0, Some(StreamInput::Opened));
+        joining.written
+    };
+    let mut node = node(1, Config::lan(), 1, Instant::ZERO);
+    let id = node.accept_stream(addr(0), Instant::ZERO).expect("room");
+    for (second, drop) in (1..10).zip(frame.chunks(1)) {
+        let now = Instant::from_millis(second * 1_000);
+        node.handle_tick(now);
+        node.handle_stream(id, StreamInput::Data(drop), now);
+    }
+    assert_eq!(node.counters().timed_out_streams, 0);
+    node.handle_tick(Instant::from_millis(10_000));
+    assert_eq!(node.counters().timed_out_streams, 1);
+}
+
 #[test]
 fn a_member_that_comes_back_soon_after_it_failed_counts_as_flapping() {
     for (flap_timeout, flaps) in [(60 * SECOND, 1), (SECOND, 0)] {
