@@ -1,0 +1,80 @@
+//! Rounds of gossip (SWIM, section 4.1; wire-protocol reference, section 6.10): at which moments, and to
+//! whom. What they say is put together when the packets are written.
+
+use core::time::Duration;
+
+use super::Node;
+use super::outbox::Output;
+use super::timers::Timer;
+use crate::swim::order::Order;
+use crate::swim::record::State;
+use crate::swim::rumour::Rumour;
+use crate::time::{Instant, nanos};
+
+impl Node {
+    /// Queues a rumour and sees to it that it is told.
+    pub(super) fn spread_rumour(&mut self, rumour: Rumour) {
+        self.rumours.push(rumour, self.now);
+        self.arm_gossip();
+    }
+
+    /// Sees to it that there is a round of gossip.
+    pub(super) fn arm_gossip(&mut self) {
+        self.to_tell = true;
+        if !self.timers.is_set(Timer::Gossip) {
+            self.timers.set(Timer::Gossip, self.next_gossip());
+        }
+    }
+
+    fn next_gossip(&self) -> Instant {
+        let interval = nanos(self.params.gossip_interval);
+        let since = nanos(self.now.since(self.gossip_phase));
+        let rounds = if self.now < self.gossip_phase {
+            0
+        } else {
+            since / interval + 1
+        };
+        self.gossip_phase + Duration::from_nanos(rounds.saturating_mul(interval))
+    }
+
+    /// One round of gossip: the same number of random members each get what there is to tell.
+    /// The freshly dead are included, so that one that is not dead after all can refute. What they
+    /// get does not count as told: after a mass crash those alive would never hear it. (It does
+    /// where nobody else is alive, or there would be no end.)
+    pub(super) fn gossip(&mut self) {
+        if self.rumours.is_empty() && self.queues.is_empty() {
+            self.to_tell = false;
+            self.rumours.shrink_if_idle();
+            self.queues.shrink_if_idle();
+            return;
+        }
+        let (now, dead_time) = (self.now, self.params.gossip_to_dead);
+        let mut wanted = self.params.gossip_nodes;
+        let alone = self.table.live() <= 1;
+        for slot in Order::new(self.gossip_rng.next_u64(), self.table.slots()) {
+            let Some(record) = self.table.get(slot) else {
+                continue;
+            };
+            let eligible = match record.state() {
+                State::Alive | State::Suspect => slot != self.me,
+                State::Dead => !record.gone_for(dead_time, now),
+                State::Left => false,
+            };
+            if eligible {
+                let counts = alone || record.state() != State::Dead;
+                let to = self.dest(&record.profile);
+                self.push(Output::Gossip { to, counts });
+                wanted -= 1;
+                if wanted == 0 {
+                    break;
+                }
+            }
+        }
+        if wanted < self.params.gossip_nodes {
+            self.counters.gossip_rounds += 1;
+            self.timers.set(Timer::Gossip, self.next_gossip());
+        }
+        // With nobody to tell, the timer stays off until there is another rumour, as there is
+        // with every member that appears.
+    }
+}
