@@ -47,7 +47,7 @@ fn built_in_scenarios_fail_without_what_they_rely_on() {
         ),
         ("s32-wrong-key", &[("fault.1.keys.ring", "[\"wrong\"]")]),
         ("s35-large-events", &[("network.mtu", "500")]),
-        ("s36-mixed-wires", &[("network.mtu", "300")]),
+        ("s36-mixed-wires", &[("network.mtu", "200")]),
         (
             "s46-mixed-versions",
             &[("expect.bytes_per_node_per_second", "800")],
