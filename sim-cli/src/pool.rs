@@ -43,7 +43,8 @@ pub(crate) fn run_all(
         if let Some(wrong) = &report.failure {
             bar.set_message(format!("seed {}: {}", report.seed, wrong.expected));
         }
-        take(nth, report);
+        // What is said about it does not get into the bar.
+        bar.suspend(|| take(nth, report));
     })
 }
 
@@ -90,8 +91,7 @@ pub(crate) fn spread<W: Sync, R: Send>(
             bar.inc(1);
             if let Some(result) = result {
                 complete += 1;
-                // What is said about it does not get into the bar.
-                bar.suspend(|| take(&bar, nth, result));
+                take(&bar, nth, result);
             }
         }
     });
