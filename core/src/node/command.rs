@@ -8,9 +8,9 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Purpose;
 use super::outbox::Output;
 use super::spread::Subject;
+use super::streams::Purpose;
 use super::{Node, Phase};
 use crate::action::{CommandId, Outcome, StreamFailure};
 use crate::error::CommandError;

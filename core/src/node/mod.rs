@@ -5,7 +5,7 @@
 //! - [`membership`]: what is believed of whom. Announcements, suspicion, death, refutation.
 //! - [`intent`]: who stays and who goes; [`conflict`]: who keeps a name.
 //! - [`envelope`]: labels and encryption around everything.
-//! - [`exchange`]: streams and full state exchange.
+//! - [`streams`]: how they are opened, read and ended; [`exchange`]: the full state that goes over them.
 //! - [`user_event`]: what applications tell all members, [`query`]: what they ask them;
 //!   [`keys`]: what is asked of them about keys.
 //! - [`state`]: what a state exchange carries of these.
@@ -36,6 +36,7 @@ mod recording;
 mod restore;
 mod spread;
 mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -53,12 +54,12 @@ use core::time::Duration;
 use self::command::Join;
 use self::conflict::Vote;
 use self::envelope::Envelope;
-use self::exchange::Streams;
 use self::fill::Queues;
 use self::keys::KeyTasks;
 use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
+use self::streams::Streams;
 use self::timers::{Timer, Timers};
 use self::wires::Dest;
 use serde::{Deserialize, Serialize};
