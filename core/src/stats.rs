@@ -9,6 +9,7 @@ macro_rules! counters {
         /// Counts since the start of a node. Each only grows.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
+        #[repr(C)]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)*
         }
@@ -31,6 +32,8 @@ counters! {
     datagrams_received,
     /// Bytes in them.
     datagram_bytes_received,
+    /// Probes started.
+    probes,
     /// Bytes handed to the caller for streams.
     stream_bytes_sent,
     /// Bytes handed in from streams.
@@ -140,8 +143,6 @@ counters! {
     announcements,
     /// Members that were taken for dead or left, by this node or by its belief in others.
     burials,
-    /// Probes started.
-    probes,
     /// Probes that nobody answered in time.
     failed_probes,
     /// Probes answered only through helpers.

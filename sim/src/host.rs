@@ -28,6 +28,7 @@ pub enum State {
 /// What a node sent and received since the start of the world, over all its lives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(C)]
 pub struct Usage {
     /// Datagrams sent.
     pub datagrams_sent: u64,
@@ -37,6 +38,8 @@ pub struct Usage {
     pub datagrams_received: u64,
     /// Bytes in them.
     pub datagram_bytes_received: u64,
+    /// Times the node was woken by its deadline.
+    pub ticks: u64,
     /// Datagrams of this node that the network lost.
     pub datagrams_lost: u64,
     /// Datagrams for this node that found it down, or its socket buffer full.
@@ -47,8 +50,6 @@ pub struct Usage {
     pub stream_bytes_sent: u64,
     /// Bytes received from streams.
     pub stream_bytes_received: u64,
-    /// Times the node was woken by its deadline.
-    pub ticks: u64,
 }
 
 impl std::ops::AddAssign for Usage {
@@ -68,7 +69,7 @@ impl std::ops::AddAssign for Usage {
 
 /// A node and what surrounds it. In memory, what every event touches comes first.
 #[derive(Debug, Clone)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Host {
     pub(crate) state: State,
     /// True from the command to leave until the node has left.
@@ -77,6 +78,8 @@ pub(crate) struct Host {
     pub(crate) working: bool,
     /// True if a slow processor has missed its deadline so far, and the inputs since.
     pub(crate) tick_due: bool,
+    /// Whether its messages are held up.
+    pub(crate) blocked: bool,
     pub(crate) inputs_before_tick: usize,
     /// Nanoseconds that each input takes, if its processor is slow.
     pub(crate) cpu: Option<u64>,
@@ -97,8 +100,7 @@ pub(crate) struct Host {
     /// How often it was started; each start has a seed of its own.
     pub(crate) starts: u64,
     pub(crate) streams: BTreeMap<StreamId, (ConnectionId, Side)>,
-    /// Whether its messages are held up, and those that it has sent since.
-    pub(crate) blocked: bool,
+    /// The messages that it has sent since they are held up.
     pub(crate) held: Vec<Held>,
     /// What came in while it could not be taken.
     pub(crate) backlog: VecDeque<Occurrence>,
@@ -166,6 +168,15 @@ impl Host {
             && !self.leaving
             && self.cpu.is_none()
             && self.clock.error() <= TOLERATED_PPM
+    }
+
+    /// Has the processor fetch what an event will touch: see [`Node::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        std::hint::black_box((self.state, self.alarm.deadline, self.usage.datagrams_sent));
+        if let Some(node) = &self.node {
+            node.prefetch();
+        }
     }
 
     /// The running node.

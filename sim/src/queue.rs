@@ -131,6 +131,17 @@ impl<T> Queue<T> {
         None
     }
 
+    /// An entry that is due soon; the earliest one unless others are due at about the same time.
+    #[must_use]
+    pub fn likely_next(&self) -> Option<&T> {
+        if self.levels == 0 {
+            return None;
+        }
+        let level = self.levels.trailing_zeros() as usize;
+        let head = self.lists[level][self.first_slot(level)].head;
+        self.cells[head as usize].item.as_ref()
+    }
+
     /// The first slot of a level that has entries; there is one.
     fn first_slot(&self, level: usize) -> usize {
         let words = &self.occupied[level];

@@ -472,6 +472,7 @@ impl World {
             if let Some((at, occurrence)) = self.queue.pop_until(stop.as_nanos()) {
                 self.now = Instant::from_nanos(at);
                 self.occurrences += 1;
+                self.prefetch_next();
                 self.happen(occurrence);
                 continue;
             }
@@ -485,6 +486,16 @@ impl World {
         }
         // A world in which something is wrong stays that way.
         self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Has the processor fetch what the next event will most likely touch, while this one happens.
+    #[inline]
+    fn prefetch_next(&self) {
+        if let Some(Occurrence::Wake { node, .. } | Occurrence::Datagram { to: node, .. }) =
+            self.queue.likely_next()
+        {
+            self.hosts[*node as usize].prefetch();
+        }
     }
 
     // Addresses and names.

@@ -82,7 +82,7 @@ impl Node {
 
     /// Takes a vote about this node's name. Gives the answer back if it is none.
     pub(super) fn take_vote(&mut self, query: QueryKey, answer: Answer) -> Option<Answer> {
-        let own = self.own_record().profile.addr;
+        let own = self.addr;
         let Some(vote) = self.vote.as_mut().filter(|vote| vote.query == query) else {
             return Some(answer);
         };

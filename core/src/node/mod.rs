@@ -108,11 +108,15 @@ pub struct Node {
     now: Instant,
     params: Params,
     name: Name,
+    addr: SocketAddr,
     me: Slot,
     next_seq: u32,
     phase: Phase,
     /// False if there is certainly nothing to tell: no rumour, no message.
     to_tell: bool,
+    /// True if certainly nothing but a timer has a deadline, nor expires.
+    #[serde(skip)]
+    only_timers: bool,
     /// Whether the last probe was of a contested member.
     probed_contested: bool,
     /// A member whose name is claimed at another address: it is probed next, as it may be gone.
@@ -124,6 +128,14 @@ pub struct Node {
     probe_order: Order,
     timers: Timers,
     table: Table,
+    awareness: Awareness,
+    /// None if the settings say so.
+    coordinates: Option<Box<CoordinateClient>>,
+    /// Holds the coordinate while an ack is written; kept for its memory.
+    #[serde(skip)]
+    scratch: Vec<u8>,
+    counters: Counters,
+    envelope: Envelope,
 
     // What has deadlines besides the timers.
     suspicion_deadlines: BTreeSet<(Instant, Slot)>,
@@ -137,18 +149,10 @@ pub struct Node {
     prunes: Vec<(Instant, Name)>,
     /// Queries of this node, and what has come back.
     collectors: Collectors,
+
     /// Queries that the application may answer.
     responder: Responder,
-    awareness: Awareness,
-    /// None if the settings say so.
-    coordinates: Option<Box<CoordinateClient>>,
-    /// Holds the coordinate while an ack is written; kept for its memory.
-    #[serde(skip)]
-    scratch: Vec<u8>,
     vote: Option<Vote>,
-    envelope: Envelope,
-    counters: Counters,
-
     suspicions: BTreeMap<Slot, Suspicion>,
     rumours: Broadcasts<Rumour>,
     queues: Queues,
@@ -258,8 +262,10 @@ impl Node {
             envelope: Envelope::new(label, Rng::new(seed, Purpose::Nonce)),
             phase: Phase::Running,
             to_tell: true,
+            only_timers: false,
             now,
             name,
+            addr,
             me,
             table,
             pool: None,
@@ -330,7 +336,7 @@ impl Node {
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         self.tape
             .input(Some(now), || Input::Datagram { from, bytes });
-        self.advance(now);
+        self.advance_clock(now);
         if self.phase == Phase::Stopped {
             return;
         }
@@ -364,6 +370,8 @@ impl Node {
     // Always inlined into the loop of either wire: handing a message over costs as much as reading it.
     #[inline(always)]
     fn handle_message(&mut self, from: SocketAddr, wire: Wire, message: &Message<'_>) {
+        let probing = matches!(message, Message::Ping(_) | Message::Ack(_));
+        self.only_timers &= probing;
         match message {
             Message::Ping(ping) => self.on_ping(from, wire, ping),
             Message::IndirectPing(ping) => self.on_indirect_ping(from, wire, ping),
@@ -397,44 +405,85 @@ impl Node {
     pub fn handle_tick(&mut self, now: Instant) {
         self.tape.input(Some(now), || Input::Tick);
         let expected = self.deadline();
-        self.advance(now);
+        self.advance_clock(now);
         let now = self.now;
         if self.phase == Phase::Stopped {
             return;
         }
         self.make_up_for_stall(now.since(expected));
-        self.expire_suspicions();
+        let others = !self.only_timers;
+        if others {
+            self.expire_suspicions();
+        }
         self.tick_probe();
-        self.send_nacks();
-        self.expire_helper_probes();
-        self.expire_streams();
+        if others {
+            self.send_nacks();
+            self.expire_helper_probes();
+            self.expire_streams();
+        }
         if self.timers.expired(Timer::Gossip, now) {
             self.gossip();
         }
         if self.timers.expired(Timer::Sync, now) {
+            self.only_timers = false;
             self.begin_periodic_sync();
         }
         if self.timers.expired(Timer::Reconnect, now) {
+            self.only_timers = false;
             self.reconnect();
         }
         if self.timers.expired(Timer::Reap, now) {
+            self.only_timers = false;
             self.reap();
         }
-        self.expire_spreads();
-        self.expire_prunes();
-        self.expire_queries();
+        if others {
+            self.expire_spreads();
+            self.expire_prunes();
+            self.expire_queries();
+        }
         if self.timers.expired(Timer::Stop, now) {
             self.stop();
         }
+        if !self.only_timers {
+            self.only_timers = self.other_deadline() == Instant::FAR_FUTURE;
+        }
+    }
+
+    /// Has the processor fetch what most inputs need of this node, for a program that drives
+    /// thousands of them and has more memory in use than fits in its caches: called before an
+    /// input, it makes up one wait for memory of about eight. Changes nothing.
+    #[inline]
+    pub fn prefetch(&self) {
+        let lines = (
+            self.now,
+            self.me,
+            self.outbox.is_empty(),
+            self.probe.is_some(),
+            self.timers.is_set(Timer::Probe),
+            self.timers.is_set(Timer::Stop),
+            self.table.len(),
+            self.counters.datagrams_sent,
+            self.envelope.is_used(),
+        );
+        core::hint::black_box(lines);
     }
 
     /// The next time at which [`handle_tick`](Self::handle_tick) has something to do.
     fn deadline(&self) -> Instant {
-        let mut first = self.timers.first();
+        let first = self.timers.first();
+        if self.only_timers {
+            debug_assert_eq!(self.other_deadline(), Instant::FAR_FUTURE);
+            return first;
+        }
+        first.min(self.other_deadline())
+    }
+
+    /// The first deadline of what has some besides the timers.
+    fn other_deadline(&self) -> Instant {
+        let mut first = Instant::FAR_FUTURE;
         for at in [self.streams.first_deadline(), self.collectors.deadline()] {
             first = first.min(at.unwrap_or(Instant::FAR_FUTURE));
         }
-        // Most of the time there is nothing in any of these.
         if let Some(&(at, _)) = self.suspicion_deadlines.first() {
             first = first.min(at);
         }
@@ -453,8 +502,13 @@ impl Node {
         first
     }
 
-    /// Moves the node's clock, which never goes back.
+    /// Moves the node's clock, which never goes back, for an input that may begin anything.
     fn advance(&mut self, now: Instant) {
+        self.only_timers = false;
+        self.advance_clock(now);
+    }
+
+    fn advance_clock(&mut self, now: Instant) {
         if now < self.now {
             self.counters.clock_went_back += 1;
         }

@@ -20,7 +20,7 @@ use crate::serf::query::QueryKey;
 use crate::serf::responder::ReplyTo;
 use crate::wire::Wire;
 
-/// One pending action.
+/// One pending action. What is large and not frequent is boxed: each of them is moved twice.
 #[derive(Debug, Clone)]
 pub(super) enum Output {
     /// Probe a member; `suspected` is the incarnation to accuse it at in the same packet.
@@ -33,8 +33,7 @@ pub(super) enum Output {
     /// Ask a helper to probe a member.
     IndirectPing {
         seq: u32,
-        target: Name,
-        target_addr: SocketAddr,
+        target: Box<(Name, SocketAddr)>,
         helper: Dest,
         nack: bool,
     },
@@ -77,12 +76,11 @@ pub(super) enum Output {
         wire: Wire,
     },
     /// Send an answer to the asker.
-    Response { to: Dest, response: Response },
+    Response { to: Dest, response: Box<Response> },
     /// Have an answer passed on to the asker.
     Relay {
         via: Dest,
-        reply_to: ReplyTo,
-        response: Response,
+        relayed: Box<(ReplyTo, Response)>,
     },
     /// Pass on an encoded message, which came on this wire.
     Forward {
@@ -91,7 +89,10 @@ pub(super) enum Output {
         message: Secret,
     },
     /// Tell the asker.
-    Answer { query: QueryKey, answer: Answer },
+    Answer {
+        query: QueryKey,
+        answer: Box<Answer>,
+    },
     /// Tell the asker that this is all.
     QueryEnded {
         query: QueryKey,
@@ -107,6 +108,11 @@ pub(super) enum Output {
         outcome: Box<Outcome>,
     },
 }
+
+const _: () = assert!(
+    size_of::<Output>() <= 80,
+    "an action is moved without a call"
+);
 
 impl Output {
     /// True for what the protocol does without: datagrams may get lost anyway, and events are
@@ -160,8 +166,12 @@ impl Outbox {
 
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front();
-        if output.is_none() && self.queue.capacity() > KEEP {
-            self.queue = VecDeque::new();
+        if output.is_none() {
+            // The next one goes where the first one was: that is in the processor's cache.
+            self.queue.clear();
+            if self.queue.capacity() > KEEP {
+                self.queue = VecDeque::new();
+            }
         }
         output
     }

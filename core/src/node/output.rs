@@ -51,7 +51,7 @@ impl Node {
     /// `None` if there turned out to be nothing to say.
     fn render(&mut self, output: Output, buf: &mut Vec<u8>) -> Option<Action> {
         let name = self.name.clone();
-        let (source, source_name) = (self.own_record().profile.addr, RawName::from(&name));
+        let (source, source_name) = (self.addr, RawName::from(&name));
         match output {
             Output::Ping {
                 seq,
@@ -78,10 +78,10 @@ impl Node {
             Output::IndirectPing {
                 seq,
                 target,
-                target_addr,
                 helper,
                 nack,
             } => {
+                let (target, target_addr) = *target;
                 let target = (&target).into();
                 let ping = IndirectPing {
                     seq,
@@ -147,11 +147,8 @@ impl Node {
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
                 self.lone_packet(to, buf, message)
             }
-            Output::Relay {
-                via,
-                reply_to,
-                response,
-            } => {
+            Output::Relay { via, relayed } => {
+                let (reply_to, response) = *relayed;
                 let response = SerfMessage::QueryResponse(response.message(source_name));
                 let mut encoded = Zeroizing::new(Vec::with_capacity(self.params.packet_budget));
                 match via.wire {
@@ -175,7 +172,10 @@ impl Node {
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
                 self.lone_packet(to, buf, message)
             }
-            Output::Answer { query, answer } => Some(Action::Answer { query, answer }),
+            Output::Answer { query, answer } => Some(Action::Answer {
+                query,
+                answer: *answer,
+            }),
             Output::QueryEnded { query, summary } => Some(Action::QueryEnded { query, summary }),
             Output::OpenStream { id, to } => Some(Action::OpenStream { id, to }),
             Output::WritePing {
@@ -353,7 +353,9 @@ impl Node {
                 writer.finish(compress.then_some(&mut self.compressor))
             }
         };
-        self.finish_spreads();
+        if self.to_tell {
+            self.finish_spreads();
+        }
         if len == 0 {
             buf.truncate(begin);
             return None;

@@ -1,6 +1,7 @@
 //! Who is there? Probing one member after another (SWIM, section 3.1; Lifeguard, section IV.A;
 //! wire-protocol reference, section 6.7).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -58,9 +59,11 @@ impl Node {
     pub(super) fn tick_probe(&mut self) {
         let now = self.now;
         if self.timers.expired(Timer::ProbeTimeout, now) {
+            self.only_timers = false;
             self.ask_helpers();
         }
         if self.timers.expired(Timer::ProbeEnd, now) {
+            self.only_timers = false;
             self.end_probe();
         }
         if self.timers.expired(Timer::Probe, now) && self.phase == Phase::Running {
@@ -168,11 +171,10 @@ impl Node {
             if let Some(probe) = &mut self.probe {
                 probe.nacks_expected += i32::from(nack);
             }
-            let (target, target_addr) = (profile.name.clone(), profile.addr);
+            let target = Box::new((profile.name.clone(), profile.addr));
             self.push(Output::IndirectPing {
                 seq,
                 target,
-                target_addr,
                 helper,
                 nack,
             });
@@ -313,7 +315,10 @@ impl Node {
                 None => {}
             }
             self.adjust_health(-1);
-        } else if let Some(helper) = self.helper_probes.remove(&ack.seq) {
+            return;
+        }
+        self.only_timers = false;
+        if let Some(helper) = self.helper_probes.remove(&ack.seq) {
             self.skip_nacks();
             self.push(Output::Ack {
                 seq: helper.seq,

@@ -198,7 +198,7 @@ impl Node {
         let query = message::Query {
             ltime: self.clocks.query.time(),
             id: self.query_rng.next_u32() >> 1,
-            source: self.own_record().profile.addr,
+            source: self.addr,
             source_name: (&own_name).into(),
             filters: Filters::Native(&filters),
             flags: params.flags(),
@@ -269,7 +269,7 @@ impl Node {
             id: u32::MAX,
         };
         let reply_to = ReplyTo {
-            addr: self.own_record().profile.addr,
+            addr: self.addr,
             name: None,
             relay_factor: 0,
         };
@@ -341,7 +341,7 @@ impl Node {
     /// Sends an ack or a response to the asker, and through as many others as it wishes.
     fn send_response(&mut self, response: Response, reply_to: &ReplyTo) {
         let name = self.name.clone();
-        let own = reply_to.addr == self.own_record().profile.addr;
+        let own = reply_to.addr == self.addr;
         if own && reply_to.name.as_ref().is_none_or(|asker| *asker == name) {
             return self.on_response(&response.message((&name).into()));
         }
@@ -350,13 +350,13 @@ impl Node {
             for via in self.relays(factor, to) {
                 self.push(Output::Relay {
                     via,
-                    reply_to: reply_to.clone(),
-                    response: response.clone(),
+                    relayed: Box::new((reply_to.clone(), response.clone())),
                 });
             }
         }
         let asker = reply_to.name.as_ref().map_or("".into(), RawName::from);
         let to = self.dest_named(asker, to);
+        let response = Box::new(response);
         self.push(Output::Response { to, response });
     }
 
@@ -401,6 +401,7 @@ impl Node {
                 }
                 let answer = self.take_key_answer(query, answer);
                 if let Some(answer) = answer.and_then(|it| self.take_vote(query, it)) {
+                    let answer = Box::new(answer);
                     self.push(Output::Answer { query, answer });
                 }
             }

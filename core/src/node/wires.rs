@@ -157,7 +157,7 @@ impl Node {
 
     /// What stands in for what messages of the memberlist wire leave out.
     pub(super) fn origin(&self, from: SocketAddr) -> Origin {
-        let own_port = self.own_record().profile.addr.port();
+        let own_port = self.addr.port();
         Origin { from, own_port }
     }
 

@@ -15,8 +15,9 @@ use crate::time::{Instant, nanos};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Suspicion {
     started: Instant,
-    min: Duration,
-    max: Duration,
+    /// Nanoseconds. After a partition a node has one of these for every other member.
+    min: u64,
+    max: u64,
     /// How many independent confirmations bring the timeout down to `min`.
     wanted: u32,
     /// The first accuser, then those who confirmed. At most `wanted + 1`.
@@ -34,8 +35,8 @@ impl Suspicion {
     ) -> Self {
         Self {
             started: now,
-            min,
-            max,
+            min: nanos(min),
+            max: nanos(max),
             wanted,
             accusers: vec![accuser],
         }
@@ -49,6 +50,7 @@ impl Suspicion {
         }
         match Name::try_from(accuser) {
             Ok(name) => {
+                self.accusers.reserve_exact(1);
                 self.accusers.push(name);
                 true
             }
@@ -71,16 +73,16 @@ impl Suspicion {
     }
 
     fn timeout(&self) -> Duration {
+        let min = Duration::from_nanos(self.min);
         if self.wanted < 1 {
-            return self.min;
+            return min;
         }
         let fraction = libm::log(f64::from(self.confirmations()) + 1.0)
             / libm::log(f64::from(self.wanted) + 1.0);
-        let (min, max) = (nanos(self.min), nanos(self.max));
-        let cut = fraction * (max - min) as f64;
-        let total = max.saturating_sub(cut as u64);
+        let cut = fraction * (self.max - self.min) as f64;
+        let total = self.max.saturating_sub(cut as u64);
         let whole_millis = Duration::from_millis(total / 1_000_000);
-        whole_millis.max(self.min)
+        whole_millis.max(min)
     }
 
     /// Who raised it, and who confirmed.

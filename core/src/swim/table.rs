@@ -29,9 +29,15 @@ type Page = [Option<Record>; PAGE];
 /// name to its slot in one probe. The order of slots depends on the order of arrival alone, never
 /// on hashes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[repr(C)]
 pub(crate) struct Table {
     #[serde(with = "pages")]
     pages: Vec<Arc<Page>>,
+    counts: [u32; 4],
+    /// Live members that are said to leave.
+    leaving: u32,
+    /// Slots ever used.
+    slots: u32,
     /// Slots by name. Hashes are keyed per node: names come from the network, and a peer must
     /// not be able to choose names that collide.
     #[serde(skip)]
@@ -39,11 +45,6 @@ pub(crate) struct Table {
     #[serde(skip)]
     hasher: FixedState,
     free: Vec<Slot>,
-    /// Slots ever used.
-    slots: u32,
-    counts: [u32; 4],
-    /// Live members that are said to leave.
-    leaving: u32,
     census: Census,
 }
 
