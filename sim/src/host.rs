@@ -173,7 +173,7 @@ impl Host {
     /// Has the processor fetch what an event will touch: see [`Node::prefetch`].
     #[inline]
     pub(crate) fn prefetch(&self) {
-        std::hint::black_box((self.state, self.alarm.deadline, self.usage.datagrams_sent));
+        std::hint::black_box(self.alarm.generation as u64 ^ self.usage.datagrams_sent);
         if let Some(node) = &self.node {
             node.prefetch();
         }
