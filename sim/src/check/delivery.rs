@@ -6,6 +6,7 @@ use std::time::Duration;
 use serf_core::{Event, Instant, LamportTime};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::node_set::NodeSet;
 use super::{Check, Observation, Tally, Wants, What, settling_time, steady};
 use crate::world::World;
 
@@ -37,8 +38,8 @@ struct Sent {
     by: usize,
     ltime: LamportTime,
     name: String,
-    /// A bit for each node that was told in its present life.
-    told: Vec<u64>,
+    /// The nodes that were told in their present life.
+    told: NodeSet,
     last: Instant,
 }
 
@@ -86,12 +87,12 @@ impl Delivery {
         }
         self.judged += 1;
         let mut running = world.running();
-        let missed = running.find(|&node| steady(node) && !has(&event.told, node));
+        let missed = running.find(|&node| steady(node) && !event.told.contains(node));
         let Some(node) = missed else {
             self.latencies.push(event.last.since(event.at));
             return Ok(());
         };
-        let told: u32 = event.told.iter().map(|word| word.count_ones()).sum();
+        let told = event.told.len();
         Err(format!(
             "node {node} was not told of {:?} of time {} from node {} at {:?}; {told} nodes were",
             event.name,
@@ -105,18 +106,6 @@ impl Delivery {
 fn identity(ltime: LamportTime, name: &str, payload: &[u8]) -> u64 {
     let name = xxh3_64_with_seed(name.as_bytes(), ltime.get());
     xxh3_64_with_seed(payload, name)
-}
-
-pub(super) fn has(bits: &[u64], node: usize) -> bool {
-    bits.get(node / 64)
-        .is_some_and(|word| word >> (node % 64) & 1 == 1)
-}
-
-pub(super) fn set(bits: &mut Vec<u64>, node: usize) {
-    if bits.len() <= node / 64 {
-        bits.resize(node / 64 + 1, 0);
-    }
-    bits[node / 64] |= 1 << (node % 64);
 }
 
 impl Check for Delivery {
@@ -134,9 +123,7 @@ impl Check for Delivery {
             What::Started { .. } => {
                 // A new life: it may hear again of what it heard in the last one.
                 for event in self.sent.values_mut() {
-                    if let Some(word) = event.told.get_mut(node / 64) {
-                        *word &= !(1 << (node % 64));
-                    }
+                    event.told.remove(node);
                 }
             }
             What::Sent {
@@ -153,7 +140,7 @@ impl Check for Delivery {
                         by: node,
                         ltime,
                         name: name.to_owned(),
-                        told: Vec::new(),
+                        told: NodeSet::default(),
                         last: seen.at,
                     }
                 });
@@ -167,13 +154,13 @@ impl Check for Delivery {
                         "node {node} was told of {name:?} of time {ltime}, which nobody sent"
                     ));
                 };
-                if has(&known.told, node) {
+                if known.told.contains(node) {
                     let (ltime, name) = (event.ltime.get(), &event.name);
                     return Err(format!(
                         "node {node} was told of {name:?} of time {ltime} twice"
                     ));
                 }
-                set(&mut known.told, node);
+                known.told.insert(node);
                 known.last = seen.at;
             }
             What::Event(Event::EventsMissed { from, until }) => {
@@ -181,7 +168,7 @@ impl Check for Delivery {
                     if let Some(event) = self.sent.get_mut(id)
                         && (*from..*until).contains(&event.ltime)
                     {
-                        set(&mut event.told, node);
+                        event.told.insert(node);
                     }
                 }
             }

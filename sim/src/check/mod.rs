@@ -12,6 +12,7 @@ mod deadlines;
 mod delivery;
 mod false_failures;
 mod incarnations;
+mod node_set;
 mod packets;
 mod queries;
 mod returns;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serf_core::{Answer, Instant, QueryKey};
 
-use super::delivery::{has, set};
+use super::node_set::NodeSet;
 use super::{Check, Observation, Tally, Wants, What, steady};
 use crate::world::World;
 
@@ -35,10 +35,10 @@ type Id = (usize, QueryKey);
 struct Asked {
     at: Instant,
     name: String,
-    /// A bit for each node that answered.
-    answered: Vec<u64>,
-    /// The same, of those that did within the bound.
-    in_time: Vec<u64>,
+    /// The nodes that answered.
+    answered: NodeSet,
+    /// Those that did within the bound.
+    in_time: NodeSet,
     last: Instant,
 }
 
@@ -72,7 +72,7 @@ impl Queries {
         }
         self.judged += 1;
         let mut running = world.running();
-        let silent = running.find(|&node| steady(node) && !has(&query.in_time, node));
+        let silent = running.find(|&node| steady(node) && !query.in_time.contains(node));
         let Some(node) = silent else {
             self.latencies.push(query.last.since(query.at));
             return Ok(());
@@ -93,14 +93,14 @@ impl Queries {
             return Err(format!("{from} answers node {asker}, and nobody is that"));
         };
         self.answers += 1;
-        if has(&known.answered, node) && !seen.world.has_moved(node) {
+        if known.answered.contains(node) && !seen.world.has_moved(node) {
             let name = &known.name;
             return Err(format!("{from} answers {name:?} of node {asker} twice"));
         }
-        set(&mut known.answered, node);
+        known.answered.insert(node);
         let took = seen.at.since(known.at);
         if self.within.is_none_or(|bound| took <= bound) {
-            set(&mut known.in_time, node);
+            known.in_time.insert(node);
             known.last = seen.at;
         }
         Ok(())
@@ -125,8 +125,8 @@ impl Check for Queries {
                 let asked = Asked {
                     at: seen.at,
                     name: name.to_owned(),
-                    answered: Vec::new(),
-                    in_time: Vec::new(),
+                    answered: NodeSet::default(),
+                    in_time: NodeSet::default(),
                     last: seen.at,
                 };
                 self.asked.insert(id, asked);
