@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::value::{all_exist, only_one};
 use super::{
     GiveKeys, Invalid, Namesake, Network, Nodes, Poison, Query, ReuseAddress, RotateKey, Slander,
     Span, keys,
@@ -323,17 +324,7 @@ impl Fault {
     }
 
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
-        let kinds = self.kinds();
-        let given = kinds.iter().filter(|(_, given)| *given);
-        let given: Vec<&str> = given.map(|(name, _)| *name).collect();
-        if given.len() != 1 {
-            let names = kinds.map(|(name, _)| name).join(", ");
-            let value = match given.len() {
-                0 => "nothing".to_owned(),
-                _ => given.join(" and "),
-            };
-            return Err(Invalid::new(key, value, &format!("one of {names}")));
-        }
+        let kind = only_one(key, &self.kinds())?;
         if let Some(stutter) = &self.stutter
             && (stutter.stops.0.is_zero() || stutter.runs.0.is_zero() || self.lasts.is_none())
         {
@@ -351,18 +342,7 @@ impl Fault {
                 return Err(Invalid::new(&key, node, &accepted));
             }
         }
-        for nodes in self.clone().nodes_mut() {
-            if let Some(beyond) = nodes.beyond(count) {
-                let accepted = format!("nodes less than {count}");
-                let value = format!("about node {beyond}");
-                return Err(Invalid::new(
-                    &format!("{key}.{}", given[0]),
-                    value,
-                    &accepted,
-                ));
-            }
-        }
-        Ok(())
+        all_exist(&format!("{key}.{kind}"), self.clone().nodes_mut(), count)
     }
 
     fn validate_more(&self, key: &str) -> Result<(), Invalid> {
