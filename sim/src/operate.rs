@@ -36,9 +36,13 @@ fn number(deed: Deed) -> u64 {
         Deed::UserEvent => 11,
         Deed::Query => 12,
         Deed::Respond => 13,
-        Deed::Keys => 14,
+        Deed::SetKeyring => 14,
         Deed::Block => 15,
         Deed::Unblock => 16,
+        Deed::InstallKey => 17,
+        Deed::UseKey => 18,
+        Deed::RemoveKey => 19,
+        Deed::ListKeys => 20,
     }
 }
 
@@ -326,7 +330,7 @@ impl World {
         self.hosts[node].keyring = Some(keys.clone());
         if let Some(running) = self.hosts[node].running() {
             running.set_keyring(keys, now);
-            self.note_op(node, Deed::Keys);
+            self.note_op(node, Deed::SetKeyring);
             self.drain(node, false);
         }
     }
@@ -341,7 +345,13 @@ impl World {
         node: usize,
         operation: &KeyOperation,
     ) -> Result<CommandId, CommandError> {
-        self.command(node, Deed::Keys, |it, now| it.key_operation(operation, now))
+        let deed = match operation {
+            KeyOperation::Install(_) => Deed::InstallKey,
+            KeyOperation::Use(_) => Deed::UseKey,
+            KeyOperation::Remove(_) => Deed::RemoveKey,
+            KeyOperation::List => Deed::ListKeys,
+        };
+        self.command(node, deed, |it, now| it.key_operation(operation, now))
     }
 
     /// Lets every node answer each query with its own name from now on.

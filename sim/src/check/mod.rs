@@ -113,7 +113,10 @@ pub enum What<'a> {
 /// What was done to a node from outside, by an operator or by fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "each is the method of `World` of that name")]
+#[allow(
+    missing_docs,
+    reason = "each is the method of `World` or the `KeyOperation` of that name"
+)]
 pub enum Deed {
     Start,
     Crash,
@@ -128,7 +131,11 @@ pub enum Deed {
     UserEvent,
     Query,
     Respond,
-    Keys,
+    SetKeyring,
+    InstallKey,
+    UseKey,
+    RemoveKey,
+    ListKeys,
     Block,
     Unblock,
 }

@@ -285,6 +285,18 @@ impl Fault {
         kinds.find(|(_, given)| *given).map_or("", |(name, _)| name)
     }
 
+    /// The same in words, and with the words for keys if it is about keys.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let kind = self.kind().replace('_', " ");
+        let rotated = self.rotate.as_ref().map(RotateKey::label);
+        let given = self.keys.as_ref().map(|it| it.ring.join(", "));
+        match rotated.or(given) {
+            Some(more) => format!("{kind}: {more}"),
+            None => kind,
+        }
+    }
+
     /// The single nodes in it, by the names of their keys.
     pub(super) fn one_by_one(&mut self) -> impl Iterator<Item = (&'static str, &mut usize)> {
         let namesake = self.namesake.iter_mut();
