@@ -121,7 +121,8 @@ fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
     assert!(accepts(2, What::Event(&event)));
     assert!(!accepts(1, What::Event(&event)), "the second time");
     let params: &Params = world.node(1).expect("it runs").params();
-    assert!(accepts(1, What::Started { params }));
+    let snapshot = None;
+    assert!(accepts(1, What::Started { params, snapshot }));
     assert!(accepts(1, What::Event(&event)), "in another life");
     Ok(())
 }

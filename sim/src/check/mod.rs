@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
+use serf_core::snapshot::State;
 use serf_core::{Answer, Event, Instant, LamportTime, Params, QueryKey};
 
 use crate::world::World;
@@ -60,10 +61,12 @@ pub struct Observation<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum What<'a> {
-    /// The node was started, with an empty memory.
+    /// The node was started, with an empty memory but for what was in its snapshot.
     Started {
         /// Its settings.
         params: &'a Params,
+        /// What it went on from, if it kept a snapshot.
+        snapshot: Option<&'a State>,
     },
     /// The node told its application something.
     Event(&'a Event),
@@ -123,6 +126,7 @@ pub enum Deed {
     Pause,
     Resume,
     Join,
+    JoinReplaying,
     Leave,
     ForceLeave,
     SetTags,

@@ -58,7 +58,7 @@ pub struct Fault {
     pub leave: Option<Whom>,
     /// Nodes that were late start and join.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub join: Option<Whom>,
+    pub join: Option<Join>,
     /// A node is told to treat others as gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_leave: Option<ForceLeave>,
@@ -100,8 +100,21 @@ pub enum Back {
     /// Through some of those that it knew.
     #[default]
     Remembering,
+    /// With the snapshot that it kept.
+    Snapshot,
     /// Through node 0, or node 1 if that is the one, remembering nothing.
     Empty,
+}
+
+/// Nodes that were late start and join.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Which.
+    pub nodes: Nodes,
+    /// Whether they want to hear of the user events that there were before.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub replay: bool,
 }
 
 /// Nodes end without a word.
@@ -232,12 +245,12 @@ impl Fault {
             &mut self.relocate,
             &mut self.rename,
             &mut self.leave,
-            &mut self.join,
         ];
         let whom = whom.into_iter().flatten().map(|it| &mut it.nodes);
         let partition = self.partition.iter_mut();
         let slander = self.slander.iter_mut();
-        whom.chain(self.crash.iter_mut().map(|it| &mut it.nodes))
+        whom.chain(self.join.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.crash.iter_mut().map(|it| &mut it.nodes))
             .chain(self.stutter.iter_mut().map(|it| &mut it.nodes))
             .chain(self.slow.iter_mut().map(|it| &mut it.nodes))
             .chain(self.drift.iter_mut().map(|it| &mut it.nodes))
@@ -295,6 +308,13 @@ impl Fault {
             Some(more) => format!("{kind}: {more}"),
             None => kind,
         }
+    }
+
+    /// The nodes that have to keep a snapshot for it.
+    pub(super) fn keepers(&self) -> Option<&Nodes> {
+        let crash = self.crash.as_ref();
+        let crash = crash.filter(|crash| crash.back == Back::Snapshot);
+        crash.map(|crash| &crash.nodes)
     }
 
     /// The single nodes in it, by the names of their keys.
