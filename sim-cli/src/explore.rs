@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::arguments::{count, seeds, shard, time};
-use crate::pool::{Limits, run_all};
+use crate::pool::{Limits, name_panics, run_all};
 use crate::results::Results;
 use crate::run::{json, repeat};
 use crate::source::{Source, write};
@@ -48,8 +48,10 @@ pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
         ..Results::default()
     };
     let limits = Limits::new(args.jobs, args.budget);
+    let arguments = args.source.arguments();
+    name_panics(move |seed| repeat(&arguments, seed));
     let all = run_all(&work, limits, |_, report| {
-        let again = repeat(&args.source, report.seed);
+        let again = repeat(&args.source.arguments(), report.seed);
         if let Some(wrong) = &report.failure {
             eprintln!(
                 "seed {}: {}; repeat it: {again}",

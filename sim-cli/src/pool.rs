@@ -1,5 +1,6 @@
 //! Many worlds at once: one per core, each on one thread.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -99,8 +100,29 @@ pub(crate) fn spread<W: Sync, R: Send>(
     complete == work.len()
 }
 
-/// A panic is a failure of the seed, not the end of the sweep.
+thread_local! {
+    /// The seed that this thread runs.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Names the seed of a panic where that ends the process, as in a build for release, as having
+/// failed; `repeat` is the command that runs it again.
+pub(crate) fn name_panics(repeat: impl Fn(u64) -> String + Send + Sync + 'static) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        if let (Some(seed), true) = (SEED.get(), cfg!(panic = "abort")) {
+            let again = repeat(seed);
+            eprintln!("seed {seed}: nothing panics; repeat it: {again}");
+            eprintln!("this build ends with the first panic");
+            std::process::exit(1);
+        }
+    }));
+}
+
+/// A panic is a failure of the seed, not the end of the sweep, where it can be caught.
 fn guarded(scenario: &Scenario, seed: u64, stop: &Stop<'_>) -> Report {
+    SEED.set(Some(seed));
     let run = || scenario.run_watched(seed, &mut |_| !stop());
     std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().cloned();

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
     let start = Instant::now();
     let (report, world) = watched(&scenario, seed, checks);
     let took = start.elapsed().as_secs_f64();
-    let again = repeat(&args.source, seed);
+    let again = repeat(&args.source.arguments(), seed);
     if let (Some(path), Some(chronicle)) = (&args.report, world.find_check::<Chronicle>()) {
         let page = Page {
             name: args.source.scenario.as_deref().unwrap_or("drawn"),
@@ -81,8 +81,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, BadInput> {
 }
 
 /// The one command that runs a seed again.
-pub(crate) fn repeat(source: &Source, seed: u64) -> String {
-    format!("serf-sim run{} --seed {seed}", source.arguments())
+pub(crate) fn repeat(arguments: &str, seed: u64) -> String {
+    format!("serf-sim run{arguments} --seed {seed}")
 }
 
 /// Runs it with a bar that shows how far it is, on a terminal.

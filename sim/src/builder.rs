@@ -7,6 +7,7 @@ use serf_core::{Config, Node, Params};
 use crate::check::{Check, Checks};
 use crate::link::{Latency, Link, Ratio};
 use crate::network::Network;
+use crate::operate::Memory;
 use crate::rng::{Domain, derive};
 use crate::world::World;
 
@@ -142,7 +143,7 @@ impl World {
             known.acquaint(&host.identity).expect(in_order);
         }
         for node in 0..count {
-            self.start_like(node, Some(&known));
+            self.start_with(node, Memory::Of(&known));
             self.clusters.join(0, node);
         }
     }
@@ -157,6 +158,7 @@ impl World {
                 node,
                 seeds: vec![seed],
                 retry: true,
+                replay: false,
             };
             self.schedule(Duration::from_millis(nth), op);
         }

@@ -161,6 +161,9 @@ impl World {
                             let _ = it.respond(query.key, name.as_bytes(), local);
                         }
                     }
+                    if let Some(disk) = &mut self.hosts[node].disk {
+                        disk.event(&event, self.now);
+                    }
                     self.views_changed |= matches!(event, Event::Member(_));
                     self.observe(node, What::Event(&event));
                 }
@@ -198,6 +201,9 @@ impl World {
         }
         self.pool.give(buffer);
         let host = &mut self.hosts[node];
+        if let (Some(disk), Some(it), State::Running) = (&mut host.disk, &host.node, host.state) {
+            disk.settled(it, self.now);
+        }
         if let (Some(journal), Some(it)) = (&mut host.journal, &mut host.node) {
             it.take_journal(journal);
         }

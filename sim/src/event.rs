@@ -58,6 +58,8 @@ pub enum Op {
         seeds: Vec<usize>,
         /// Whether it asks again, once a second, until somebody answers.
         retry: bool,
+        /// Whether it wants to hear of the user events that there were before.
+        replay: bool,
     },
     /// The node leaves the cluster, then ends.
     Leave(usize),

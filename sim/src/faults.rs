@@ -59,6 +59,8 @@ faults! {
     restarts,
     /// Nodes started again that remembered whom they knew.
     restores,
+    /// Nodes started again with what was in their snapshot.
+    snapshots,
     /// Nodes that stopped in mid-air.
     pauses,
     /// Nodes whose messages were held up.

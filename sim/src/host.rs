@@ -9,6 +9,7 @@ use serf_core::{
 
 use crate::blocked::Held;
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::event::Occurrence;
 use crate::stream::{ConnectionId, Side};
 
@@ -111,8 +112,14 @@ pub(crate) struct Host {
     pub(crate) ended_queries: Vec<(QueryKey, QuerySummary)>,
     /// Whom to ask again if a join reaches nobody.
     pub(crate) seeds: Vec<usize>,
+    /// Whether it wants to hear of the past then.
+    pub(crate) seeds_replay: bool,
+    /// Where its snapshot is, if it keeps one.
+    pub(crate) disk: Option<Box<Disk>>,
     /// Whom it knew when it crashed, a few of them.
     pub(crate) remembered: Vec<usize>,
+    /// Whether it ever had another address than at first.
+    pub(crate) moved: bool,
     /// The highest incarnation that it had in earlier lives.
     pub(crate) last_word: u32,
     /// When something was last done to it from outside.
@@ -146,6 +153,7 @@ impl Host {
             answers: Vec::new(),
             ended_queries: Vec::new(),
             seeds: Vec::new(),
+            seeds_replay: false,
             leaving: false,
             usage: Usage::default(),
             clock: Clock::default(),
@@ -153,7 +161,9 @@ impl Host {
             working: false,
             tick_due: false,
             inputs_before_tick: 0,
+            disk: None,
             remembered: Vec::new(),
+            moved: false,
             last_word: 0,
             disturbed: Instant::ZERO,
             sends: Sends::default(),

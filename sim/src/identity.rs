@@ -15,9 +15,7 @@ impl World {
         }
         let name = self.name(with).clone();
         let old = std::mem::replace(&mut self.hosts[node].identity.name, name);
-        if self.index_of.get(&old) == Some(&node) {
-            self.index_of.remove(&old);
-        }
+        self.give_up_name(node, &old);
         self.hosts[node].last_word = 0;
         self.names_shared = true;
         self.network.faults.shared_names += 1;
@@ -36,6 +34,8 @@ impl World {
         self.hosts[from].identity.addr = home;
         self.homes.insert(address, node);
         self.hosts[node].identity.addr = address;
+        self.hosts[from].moved = true;
+        self.hosts[node].moved = true;
         self.network.faults.taken_addresses += 1;
     }
 
@@ -97,6 +97,19 @@ impl World {
         if let Some(heir) = heir {
             self.index_of.insert(name, heir);
         }
+    }
+
+    /// A node that is down has taken another name: if a running one has the old one, too, it has
+    /// it alone now.
+    pub(crate) fn give_up_name(&mut self, node: usize, old: &Name) {
+        if self.index_of.get(old) != Some(&node) {
+            return;
+        }
+        let heir = self.running().find(|other| self.name(*other) == old);
+        match heir {
+            Some(heir) => self.index_of.insert(old.clone(), heir),
+            None => self.index_of.remove(old),
+        };
     }
 
     /// Who has a name and is up.

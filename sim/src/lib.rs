@@ -69,6 +69,7 @@ pub mod chronicle;
 mod clock;
 mod clusters;
 mod deliver;
+mod disk;
 mod event;
 mod failure;
 mod faults;

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serf_core::keyring::Keyring;
+use serf_core::snapshot::State as Snapshot;
 use serf_core::{
-    CommandError, CommandId, Identity, Instant, KeyOperation, LamportTime, Name, Node, Params,
-    QueryKey, QueryParams, RespondError, Status, Tags,
+    CommandError, CommandId, Instant, KeyOperation, LamportTime, Name, Node, Params, QueryKey,
+    QueryParams, RespondError, Status, Tags,
 };
 
 use crate::check::{Deed, NetworkDeed, What};
+use crate::disk::Disk;
 use crate::event::{Occurrence, Op};
 use crate::host::State;
 use crate::link::Link;
@@ -19,6 +21,15 @@ use crate::rng::{Domain, derive};
 use crate::stream::Segment;
 use crate::trace::Entry;
 use crate::world::{World, new_home};
+
+/// What a node knows when it starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Memory<'a> {
+    Empty,
+    /// All that another node knows, which holds it as alive.
+    Of(&'a Node),
+    Snapshot(&'a Snapshot),
+}
 
 /// The number by which the trace knows it.
 fn number(deed: Deed) -> u64 {
@@ -36,9 +47,14 @@ fn number(deed: Deed) -> u64 {
         Deed::UserEvent => 11,
         Deed::Query => 12,
         Deed::Respond => 13,
-        Deed::Keys => 14,
+        Deed::SetKeyring => 14,
         Deed::Block => 15,
         Deed::Unblock => 16,
+        Deed::InstallKey => 17,
+        Deed::UseKey => 18,
+        Deed::RemoveKey => 19,
+        Deed::ListKeys => 20,
+        Deed::JoinReplaying => 21,
     }
 }
 
@@ -58,13 +74,14 @@ impl World {
     /// Starts a node that is down or has left: same name and address, empty memory, a new seed.
     /// It knows nobody until it joins. A node that runs is not touched.
     pub fn start(&mut self, node: usize) {
-        self.start_like(node, None);
+        self.start_with(node, Memory::Empty);
     }
 
-    /// The same, with all that another node knows if there is one, which holds it as alive.
-    pub(crate) fn start_like(&mut self, node: usize, known: Option<&Node>) {
+    /// The same, with what the node knows from elsewhere. False if it knows somebody from a
+    /// snapshot, but nobody to find back to.
+    pub(crate) fn start_with(&mut self, node: usize, memory: Memory<'_>) -> bool {
         if !matches!(self.state(node), State::Down | State::Left) {
-            return;
+            return true;
         }
         let last_word = self.highest_incarnation(node);
         self.clusters.start(node);
@@ -90,7 +107,10 @@ impl World {
             }
             None => Node::new,
         };
-        let twin = known.and_then(|known| known.twin(&identity.name, seed, now));
+        let twin = match memory {
+            Memory::Of(known) => known.twin(&identity.name, seed, now),
+            Memory::Empty | Memory::Snapshot(_) => None,
+        };
         let mut node_itself = twin.unwrap_or_else(|| {
             make(identity, params.clone(), seed, now)
                 .expect("the identities of a world are in order")
@@ -99,10 +119,30 @@ impl World {
         if let Some(keys) = &host.keyring {
             node_itself = node_itself.with_keyring(keys.clone());
         }
+        let snapshot = match memory {
+            Memory::Snapshot(snapshot) => Some(snapshot),
+            Memory::Empty | Memory::Of(_) => None,
+        };
+        let mut finds_back = true;
+        if let Some(snapshot) = snapshot {
+            node_itself.restore(snapshot);
+            finds_back = node_itself.rejoin(now).is_ok();
+        } else if let Some(disk) = &mut host.disk {
+            **disk = Disk::of(&node_itself);
+        }
         host.node = Some(node_itself);
         self.note_op(node, Deed::Start);
-        self.observe(node, What::Started { params: &params });
+        let params = &params;
+        self.observe(node, What::Started { params, snapshot });
         self.drain(node, false);
+        finds_back
+    }
+
+    /// Has a node keep a snapshot from its next start on, from which [`World::restore`] lets it go
+    /// on. As with real disks, the last half second before a crash may be missing in it.
+    pub fn keep_snapshot(&mut self, node: usize) {
+        let disk = &mut self.hosts[node].disk;
+        disk.get_or_insert_with(|| Box::new(Disk::empty()));
     }
 
     /// Has a node keep a [journal](World::journal) from its next start on.
@@ -159,21 +199,48 @@ impl World {
         host.last_word = host.last_word.max(last_word);
     }
 
-    /// [`World::start`], after which the node joins through some of those that it knew when it
-    /// crashed, as one that kept a snapshot does, or node 0 if it knew nobody; it asks again until
-    /// somebody answers.
+    /// Starts a node that remembers. One that [keeps a snapshot](World::keep_snapshot) goes on from
+    /// that: its clocks, and those whom it knew, through whom it finds back. Any other does what
+    /// [`World::start`] does, and joins through some of those that it knew when it crashed and
+    /// node 0, as one with their addresses in its configuration. Whoever reaches nobody asks
+    /// node 0 again until somebody answers.
     pub fn restore(&mut self, node: usize) {
         if !matches!(self.state(node), State::Down | State::Left) {
             return;
         }
+        if let Some(disk) = &mut self.hosts[node].disk {
+            let snapshot = disk.open();
+            return self.restore_from(node, &snapshot);
+        }
         self.start(node);
         let mut seeds = std::mem::take(&mut self.hosts[node].remembered);
         self.network.faults.restores += u64::from(!seeds.is_empty());
-        if seeds.is_empty() && self.len() > 1 {
-            seeds = vec![self.door(node)];
+        let door = self.door(node);
+        if door != node && !seeds.contains(&door) {
+            seeds.push(door);
         }
-        let retry = true;
-        self.apply(Op::Join { node, seeds, retry });
+        self.ask_to_join(node, seeds);
+    }
+
+    fn restore_from(&mut self, node: usize, snapshot: &Snapshot) {
+        self.network.faults.snapshots += 1;
+        let door = vec![self.door(node)];
+        if self.start_with(node, Memory::Snapshot(snapshot)) {
+            // Those that it knew may all be away.
+            self.hosts[node].seeds = door;
+        } else if self.len() > 1 {
+            self.ask_to_join(node, door);
+        }
+    }
+
+    fn ask_to_join(&mut self, node: usize, seeds: Vec<usize>) {
+        let (retry, replay) = (true, false);
+        self.apply(Op::Join {
+            node,
+            seeds,
+            retry,
+            replay,
+        });
     }
 
     /// Gives a node that is down another address; nobody is at the old one any more.
@@ -182,6 +249,7 @@ impl World {
             let home = new_home(self.homes.len());
             self.homes.insert(home, node);
             self.hosts[node].identity.addr = home;
+            self.hosts[node].moved = true;
             self.network.faults.moves += 1;
         }
     }
@@ -192,10 +260,9 @@ impl World {
         if matches!(self.state(node), State::Down | State::Left) {
             let name = format!("node-{node}-b{}", self.hosts[node].starts);
             let name = Name::new(&name).expect("short enough");
-            let Identity { name: old, .. } = &self.hosts[node].identity;
-            self.index_of.remove(old);
             self.index_of.insert(name.clone(), node);
-            self.hosts[node].identity.name = name;
+            let old = std::mem::replace(&mut self.hosts[node].identity.name, name);
+            self.give_up_name(node, &old);
             self.hosts[node].last_word = 0;
             self.network.faults.renames += 1;
         }
@@ -255,6 +322,21 @@ impl World {
     pub fn join(&mut self, node: usize, seeds: &[usize]) -> Result<CommandId, CommandError> {
         let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| self.address_of(*seed)).collect();
         self.command(node, Deed::Join, |it, now| it.join(&addresses, now))
+    }
+
+    /// The same, and to hear of the user events that the others still remember.
+    ///
+    /// # Errors
+    /// As for [`World::join`].
+    pub fn join_replaying(
+        &mut self,
+        node: usize,
+        seeds: &[usize],
+    ) -> Result<CommandId, CommandError> {
+        let addresses: Vec<SocketAddr> = seeds.iter().map(|seed| self.address_of(*seed)).collect();
+        self.command(node, Deed::JoinReplaying, |it, now| {
+            it.join_replaying(&addresses, now)
+        })
     }
 
     /// Tells a node to leave; once it has, it ends.
@@ -326,7 +408,7 @@ impl World {
         self.hosts[node].keyring = Some(keys.clone());
         if let Some(running) = self.hosts[node].running() {
             running.set_keyring(keys, now);
-            self.note_op(node, Deed::Keys);
+            self.note_op(node, Deed::SetKeyring);
             self.drain(node, false);
         }
     }
@@ -341,7 +423,13 @@ impl World {
         node: usize,
         operation: &KeyOperation,
     ) -> Result<CommandId, CommandError> {
-        self.command(node, Deed::Keys, |it, now| it.key_operation(operation, now))
+        let deed = match operation {
+            KeyOperation::Install(_) => Deed::InstallKey,
+            KeyOperation::Use(_) => Deed::UseKey,
+            KeyOperation::Remove(_) => Deed::RemoveKey,
+            KeyOperation::List => Deed::ListKeys,
+        };
+        self.command(node, deed, |it, now| it.key_operation(operation, now))
     }
 
     /// Lets every node answer each query with its own name from now on.
@@ -460,11 +548,21 @@ impl World {
             Op::Resume(node) => self.resume(node),
             Op::Block(node) => self.block(node),
             Op::Unblock(node) => self.unblock(node),
-            Op::Join { node, seeds, retry } => {
+            Op::Join {
+                node,
+                seeds,
+                retry,
+                replay,
+            } => {
                 if retry {
                     self.hosts[node].seeds.clone_from(&seeds);
+                    self.hosts[node].seeds_replay = replay;
                 }
-                if self.join(node, &seeds).is_err() && self.state(node) == State::Paused {
+                let joins = match replay {
+                    true => self.join_replaying(node, &seeds),
+                    false => self.join(node, &seeds),
+                };
+                if joins.is_err() && self.state(node) == State::Paused {
                     self.retry_join(node, false);
                 }
             }
@@ -527,6 +625,10 @@ impl World {
         if !matches!(deed, Deed::SetTags | Deed::Query | Deed::Respond) {
             self.hosts[node].disturbed = self.now;
         }
+        let host = &mut self.hosts[node];
+        if let (Deed::Leave, Some(disk), Some(it)) = (deed, &mut host.disk, &host.node) {
+            disk.leaves(it, self.now);
+        }
         self.trace
             .add(Entry::Op, self.now.as_nanos(), node, number(deed));
         self.observe(node, What::Done(deed));
@@ -542,6 +644,9 @@ impl World {
         // What it has sent is with its machine already.
         self.release(node);
         let host = &mut self.hosts[node];
+        if let Some(disk) = &mut host.disk {
+            disk.end(state == State::Left, self.now);
+        }
         host.state = state;
         host.leaving = false;
         host.backlog_datagrams = 0;
@@ -572,6 +677,7 @@ impl World {
                 node,
                 seeds,
                 retry: true,
+                replay: self.hosts[node].seeds_replay,
             };
             self.schedule(Duration::from_nanos(pause), op);
         }

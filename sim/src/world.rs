@@ -277,11 +277,10 @@ impl World {
         self.clusters.of(node)
     }
 
-    /// True if the node has an address other than the one that it was added with, or shares its
+    /// True if the node ever had an address other than the one that it was added with, or shares its
     /// name: then it had to claim that anew, for which any incarnation will do.
     pub(crate) fn has_moved(&self, node: usize) -> bool {
-        let moved = !self.homes.is_empty() && self.hosts[node].identity.addr != address(node);
-        moved || self.names_shared && self.shares_name(node)
+        self.hosts[node].moved || self.names_shared && self.shares_name(node)
     }
 
     /// The highest incarnation that a node has ever had.
@@ -289,6 +288,16 @@ impl World {
         let host = &self.hosts[node];
         let now = host.node.as_ref().map_or(0, |it| it.local().incarnation());
         host.last_word.max(now)
+    }
+
+    /// The highest incarnation that a node, or another one of its name, has ever had.
+    pub(crate) fn highest_claimed(&self, node: usize) -> u32 {
+        if !self.names_shared {
+            return self.highest_incarnation(node);
+        }
+        let namesakes = (0..self.len()).filter(|other| self.name(*other) == self.name(node));
+        let all = namesakes.map(|other| self.highest_incarnation(other));
+        all.max().unwrap_or_default()
     }
 
     /// Since when nothing has been done to any node or the network, provided that now nothing is

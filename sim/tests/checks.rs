@@ -22,10 +22,10 @@ fn expected(outcome: Result<(), Failure>) -> String {
     outcome.expect_err("something is wrong").expected
 }
 
-/// What a check says of events at node 1, one after the other, that a cluster really had.
-fn verdicts(mut check: impl Check, world: &World, events: &[Event]) -> Vec<bool> {
-    let mut observe = |what| {
-        let (at, node) = (world.now(), 1);
+/// Whether a check accepts what it is shown of a node in a world.
+fn accepts<'a>(check: &mut impl Check, world: &'a World) -> impl FnMut(usize, What<'a>) -> bool {
+    move |node, what| {
+        let at = world.now();
         let seen = Observation {
             at,
             node,
@@ -33,11 +33,14 @@ fn verdicts(mut check: impl Check, world: &World, events: &[Event]) -> Vec<bool>
             world,
         };
         check.observe(&seen).is_ok()
-    };
-    events
-        .iter()
-        .map(|event| observe(What::Event(event)))
-        .collect()
+    }
+}
+
+/// What a check says of events at node 1, one after the other, that a cluster really had.
+fn verdicts(mut check: impl Check, world: &World, events: &[Event]) -> Vec<bool> {
+    let mut accepts = accepts(&mut check, world);
+    let events = events.iter();
+    events.map(|event| accepts(1, What::Event(event))).collect()
 }
 
 /// News about node 3 at its first incarnation and, after it has refuted, at its second.
@@ -106,29 +109,21 @@ fn a_second_delivery_and_an_event_of_nobody_are_wrong() -> Result<(), Failure> {
     };
 
     let mut check = Delivery::default();
-    let mut observe = |node, what| {
-        let (at, world) = (world.now(), &world);
-        let seen = Observation {
-            at,
-            node,
-            what,
-            world,
-        };
-        check.observe(&seen).is_ok()
-    };
-    assert!(!observe(1, What::Event(&event)), "nobody sent it");
+    let mut accepts = accepts(&mut check, &world);
+    assert!(!accepts(1, What::Event(&event)), "nobody sent it");
     let sent = What::Sent {
         ltime: user.ltime,
         name: &user.name,
         payload: &user.payload,
     };
-    assert!(observe(4, sent));
-    assert!(observe(1, What::Event(&event)));
-    assert!(observe(2, What::Event(&event)));
-    assert!(!observe(1, What::Event(&event)), "the second time");
+    assert!(accepts(4, sent));
+    assert!(accepts(1, What::Event(&event)));
+    assert!(accepts(2, What::Event(&event)));
+    assert!(!accepts(1, What::Event(&event)), "the second time");
     let params: &Params = world.node(1).expect("it runs").params();
-    assert!(observe(1, What::Started { params }));
-    assert!(observe(1, What::Event(&event)), "in another life");
+    let snapshot = None;
+    assert!(accepts(1, What::Started { params, snapshot }));
+    assert!(accepts(1, What::Event(&event)), "in another life");
     Ok(())
 }
 
@@ -142,24 +137,13 @@ fn a_second_answer_and_one_that_nobody_asked_for_are_wrong() -> Result<(), Failu
     let answer = world.answers(4, query).last().expect("it was answered");
 
     let mut check = Queries::default();
-    let mut observe = |what| {
-        let (at, node, world) = (world.now(), 4, &world);
-        let seen = Observation {
-            at,
-            node,
-            what,
-            world,
-        };
-        check.observe(&seen).is_ok()
-    };
+    let mut accepts = accepts(&mut check, &world);
+    let name = "load";
     let answered = What::Answered { query, answer };
-    assert!(!observe(answered), "nobody asked");
-    assert!(observe(What::Asked {
-        query,
-        name: "load"
-    }));
-    assert!(observe(answered));
-    assert!(!observe(answered), "the second time");
+    assert!(!accepts(4, answered), "nobody asked");
+    assert!(accepts(4, What::Asked { query, name }));
+    assert!(accepts(4, answered));
+    assert!(!accepts(4, answered), "the second time");
     Ok(())
 }
 

@@ -137,6 +137,7 @@ fn s_26_a_stampede_of_joins_through_one_is_bounded_and_ends() -> Result<(), Fail
             node,
             seeds: vec![0],
             retry: true,
+            replay: false,
         };
         world.apply(join);
     }
@@ -184,6 +185,106 @@ fn s_27_a_node_that_was_away_hears_what_it_missed_or_that_it_missed_something()
             .any(|logged| logged.node == 9 && matches!(logged.event, Event::EventsMissed { .. }));
         assert_eq!((at_9 == sent, marked), (!lost, lost), "{at_9} of {sent}");
     }
+    Ok(())
+}
+
+#[test]
+fn s_27_a_snapshot_tells_what_was_heard_and_what_comes_after_is_told_or_named()
+-> Result<(), Failure> {
+    let config = Config {
+        event_buffer: 16,
+        ..Config::lan()
+    };
+    let params = Params::new(config).expect("valid");
+    for (meanwhile, gap) in [(8, false), (40, true)] {
+        let mut world = World::builder(21).params(params.clone()).build();
+        for node in 0..10 {
+            world.add();
+            world.keep_snapshot(node);
+            world.start(node);
+        }
+        world.join_all_through(0);
+        world.run_until_converged(MINUTE)?;
+        let say = |world: &mut World, name: &str| -> Result<(), Failure> {
+            world.user_event(0, name, b"").expect("accepted");
+            world.run_for(SECOND)
+        };
+        say(&mut world, "before")?;
+        world.crash(9);
+        world.log_events();
+        for nth in 0..meanwhile {
+            say(&mut world, &format!("event-{nth}"))?;
+        }
+        world.restore(9);
+        world.run_for(MINUTE)?;
+        let heard = heard(&world);
+        assert!(!heard.contains_key("before"), "it was told of that");
+        let told = heard.values().filter(|counts| counts[9] == 1).count();
+        let named: u64 = world
+            .events()
+            .iter()
+            .filter_map(|logged| match &logged.event {
+                Event::EventsMissed { from, until } if logged.node == 9 => {
+                    Some(until.get() - from.get())
+                }
+                _ => None,
+            })
+            .sum();
+        assert_eq!(named > 0, gap, "{named} are named");
+        assert_eq!(told + named as usize, meanwhile, "each is told or named");
+        assert_eq!(world.faults().snapshots, 1);
+    }
+    Ok(())
+}
+
+#[test]
+fn s_27_who_left_or_was_started_anew_goes_on_from_nothing() -> Result<(), Failure> {
+    let mut world = World::builder(22).build();
+    for node in 0..4 {
+        world.add();
+        world.keep_snapshot(node);
+        world.start(node);
+    }
+    world.join_all_through(0);
+    world.run_until_converged(MINUTE)?;
+    world.user_event(0, "deploy", b"").expect("accepted");
+    world.run_for(5 * SECOND)?;
+    world.leave(2).expect("accepted");
+    world.run_for(30 * SECOND)?;
+    assert_eq!(world.state(2), State::Left);
+    world.restart(3);
+    world.restore(2);
+    // Its snapshot names nobody any more, so that it joins as a new node does.
+    let knows = |node: usize| world.node(node).map(|it| it.event_time().get());
+    assert_eq!((knows(2), knows(3)), (Some(1), Some(1)));
+    world.run_for(5 * SECOND)?;
+    assert_eq!(world.node(2).map(serf_core::Node::alive_count), Some(3));
+    Ok(())
+}
+
+#[test]
+fn s_27_a_join_ignores_the_past_and_a_replaying_join_delivers_it() -> Result<(), Failure> {
+    let mut world = converged(23, 10, 0.0)?;
+    world.log_events();
+    for nth in 0..5 {
+        let name = format!("old-{nth}");
+        world.user_event(nth, &name, b"").expect("accepted");
+        world.run_for(SECOND)?;
+    }
+    let (ignores, replays) = (world.add(), world.add());
+    world.start(ignores);
+    world.start(replays);
+    world.join(ignores, &[0]).expect("accepted");
+    world.join_replaying(replays, &[0]).expect("accepted");
+    world.user_event(1, "meanwhile", b"").expect("accepted");
+    world.run_for(MINUTE)?;
+    let old = |node: usize| {
+        let heard = heard(&world);
+        let names = heard.iter().filter(|(name, _)| name.starts_with("old"));
+        names.filter(|(_, counts)| counts[node] == 1).count()
+    };
+    assert_eq!((old(ignores), old(replays)), (0, 5));
+    assert_eq!(heard(&world)["meanwhile"][replays], 1);
     Ok(())
 }
 

@@ -244,6 +244,7 @@ fn a_storm_of_faults_ends_in_agreement() -> Result<(), Failure> {
             node,
             seeds: vec![0, 39],
             retry: true,
+            replay: false,
         };
         world.schedule((at + 20) * second, join);
         world.schedule((at + 7) * second, Op::Pause(node + 20 - 1));

@@ -35,6 +35,14 @@ fn built_in_scenarios_fail_without_what_they_rely_on() {
             &[("group.0.label", ""), ("group.1.label", "")],
         ),
         ("s22-joins-and-leaves", &[("config.retransmit_mult", "1")]),
+        (
+            "s27-away",
+            &[
+                ("fault.0.crash.back", "empty"),
+                ("fault.1.crash.back", "empty"),
+            ],
+        ),
+        ("s27-replay", &[("fault.0.join.replay", "false")]),
         // A time that a clock may follow: everybody takes the forgery for true.
         ("s29-poisoned-clocks", &[("fault.0.poison.time", "1000")]),
         (
@@ -83,6 +91,8 @@ fn worlds_of_old_bugs_hold() {
     let worlds = [
         include_str!("regressions/3-equal-halves.toml"),
         include_str!("regressions/373-damaged-event.toml"),
+        include_str!("regressions/983-newer-incarnation.toml"),
+        include_str!("regressions/1100-native-only.toml"),
         include_str!("regressions/4734-moved.toml"),
     ];
     for text in worlds {

@@ -73,6 +73,7 @@ fn plan(world: &mut World, seed: u64) {
                     node,
                     seeds,
                     retry: true,
+                    replay: false,
                 };
                 world.schedule(at + 40 * SECOND, join);
             }

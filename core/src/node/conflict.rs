@@ -11,12 +11,14 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::outbox::Output;
+use super::wires::Dest;
 use super::{Node, Phase};
 use crate::event::Event;
 use crate::member::Status;
 use crate::message::{self, RawName};
 use crate::serf::collector::Answer;
 use crate::serf::query::{QueryKey, QueryParams};
+use crate::wire::Wire;
 use crate::wire::memberlist::{MemberRecord, read_conflict_response, write_conflict_response};
 
 /// The vote about this node's name that is under way.
@@ -61,11 +63,18 @@ impl Node {
             &QueryParams::default(),
             begin,
         );
-        if begun.is_ok() {
+        if begun.is_err() {
+            return;
+        }
+        // Nobody has said which wires the rival understands.
+        for wire in [Wire::Memberlist, Wire::Native] {
+            if !self.params.wires.include(wire) {
+                continue;
+            }
             self.push(Output::Ping {
                 seq: ping,
-                target: payload,
-                to: self.dest_named(RawName::new(b""), rival),
+                target: payload.clone(),
+                to: Dest::stranger(rival, wire),
                 suspected: None,
             });
         }

@@ -141,6 +141,8 @@ impl Node {
             };
             match entry.state {
                 SyncState::Alive => self.on_alive(&alive),
+                // The peer may have heard it from the same accuser: that confirms nothing.
+                SyncState::Suspect if self.suspects_too(&entry) => {}
                 SyncState::Suspect | SyncState::Dead => {
                     self.on_suspect(&accusation((&own_name).into()))
                 }
@@ -156,6 +158,15 @@ impl Node {
                 self.on_exchanged_intent(slot, entry.intent);
             }
         }
+    }
+
+    /// True if this node suspects the member already, at the incarnation that is accused.
+    fn suspects_too(&self, entry: &SyncEntry<'_>) -> bool {
+        let known = self.table.find(entry.alive.name);
+        let record = known.and_then(|slot| self.table.get(slot));
+        record.is_some_and(|record| {
+            record.state() == State::Suspect && entry.alive.incarnation == record.incarnation
+        })
     }
 
     /// True of nearly every entry: the member is known, by an announcement that is not older. What is

@@ -126,15 +126,20 @@ impl Node {
     /// Somebody repeats what this node said, or something else under its name.
     fn on_alive_about_self(&mut self, alive: &Alive<'_>, moved: bool) {
         let record = self.own_record();
-        if self.phase != Phase::Running || alive.incarnation < record.incarnation {
+        if self.phase != Phase::Running {
+            return;
+        }
+        if moved {
+            // Whatever its incarnation: the rival may have changed less often.
+            return self.name_conflict(self.me, alive.addr);
+        }
+        if alive.incarnation < record.incarnation {
             return;
         }
         let own = alive.incarnation == record.incarnation
             && record.profile.meta() == alive.meta
             && record.profile.versions == alive.versions;
-        if moved {
-            self.name_conflict(self.me, alive.addr);
-        } else if !own && self.is_plausible(alive, record.incarnation) {
+        if !own && self.is_plausible(alive, record.incarnation) {
             // From an earlier run of this node, most likely.
             self.refute(alive.incarnation, None);
         }

@@ -20,7 +20,7 @@ pub(super) fn faults(page: &Page<'_>) -> String {
             .lasts
             .map_or(high, |lasts| from + lasts.0.as_secs_f64());
         let to = if fault.is_momentary() { from } else { to };
-        rows.push((from, to, fault.kind().replace('_', " "), "fault"));
+        rows.push((from, to, fault.label(), "fault"));
     }
     for work in &page.scenario.work {
         let from = work.from.0.as_secs_f64();

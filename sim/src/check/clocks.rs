@@ -86,7 +86,8 @@ mod tests {
         observe(before, waits)?;
         if restarted {
             let params = &before.params;
-            observe(after, What::Started { params })?;
+            let snapshot = None;
+            observe(after, What::Started { params, snapshot })?;
         }
         observe(after, waits)
     }

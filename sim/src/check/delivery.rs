@@ -3,16 +3,23 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serf_core::snapshot::State;
 use serf_core::{Event, Instant, LamportTime};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Check, Observation, Tally, Wants, What, settling_time, steady};
+use super::node_set::NodeSet;
+use super::{Check, Deed, Observation, Tally, Wants, What, settling_time, steady};
 use crate::world::World;
 
 /// Nobody is told of an event twice in one life, or of one that nobody sent. If the sender was
 /// and stays healthy, every healthy node of its cluster that was there a quarter of a minute
 /// before is told within a bound, unless the network was cut or changed in between: by default, in
-/// a fair network, within the [settling time](super::settling_time).
+/// a fair network, within the [settling time](super::settling_time). The sender has to be in touch:
+/// it knows how late it is for whoever sent an event a quarter of a minute before.
+///
+/// Who goes on from a snapshot is not told again of what was told before that snapshot was
+/// written. It is told, within the same bound, of the later events that all others have, or that
+/// it missed them; so is who joins and asks for the past, as far back as everybody remembers.
 ///
 /// Not judged are, by default, events of nodes with a `retransmit_mult` of 1; events of a flood,
 /// of which nodes remember less than there are; and those that
@@ -20,11 +27,19 @@ use crate::world::World;
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
     within: Option<Duration>,
+    caught_up_within: Option<Duration>,
     /// By identity.
     sent: BTreeMap<u64, Sent>,
     /// Those to be judged, oldest first.
     pending: VecDeque<(u64, Instant)>,
+    /// Those who have to be told of the past, in the order in which they came.
+    returned: VecDeque<Returned>,
+    /// The node that was started last, and when.
+    fresh: Option<(usize, Instant)>,
     deliveries: u64,
+    caught_up: u64,
+    missed: u64,
+    returns: u64,
     judged: u64,
     unjudged: u64,
     /// How long each judged event took to reach the last node.
@@ -37,9 +52,25 @@ struct Sent {
     by: usize,
     ltime: LamportTime,
     name: String,
-    /// A bit for each node that was told in its present life.
-    told: Vec<u64>,
+    /// The nodes that were told in their present life.
+    told: NodeSet,
+    /// Those that said in their present life that they missed it.
+    missed: NodeSet,
     last: Instant,
+    /// Whether its sender knew how late it was: not one that comes out of a long isolation and
+    /// sends before anybody has reached it, at a time that is long past for the others.
+    in_touch: bool,
+}
+
+/// How long after an event everybody who is connected knows of its time.
+const IN_TOUCH: Duration = Duration::from_secs(15);
+
+/// A node that has to be told of events that all others know.
+#[derive(Debug, Clone)]
+struct Returned {
+    node: usize,
+    at: Instant,
+    missing: Vec<u64>,
 }
 
 impl Delivery {
@@ -50,6 +81,22 @@ impl Delivery {
             within: Some(bound),
             ..Self::default()
         }
+    }
+
+    /// With another bound for nodes that come back or join, in a network of any kind.
+    #[must_use]
+    pub fn caught_up_within(self, bound: Duration) -> Self {
+        Self {
+            caught_up_within: Some(bound),
+            ..self
+        }
+    }
+
+    /// How often a node that came back or joined could be judged, how many events it was told of
+    /// that had been sent before, and how many it said that it missed.
+    #[must_use]
+    pub fn caught_up(&self) -> (u64, u64, u64) {
+        (self.returns, self.caught_up, self.missed)
     }
 
     /// How long each event that was judged took to reach the last node that got it, in the order
@@ -80,18 +127,18 @@ impl Delivery {
         }
         let cluster = world.cluster_of(event.by);
         let steady = |node| steady(world, node, cluster, event.at);
-        if !steady(event.by) {
+        if !steady(event.by) || !event.in_touch {
             self.unjudged += 1;
             return Ok(());
         }
         self.judged += 1;
         let mut running = world.running();
-        let missed = running.find(|&node| steady(node) && !has(&event.told, node));
+        let missed = running.find(|&node| steady(node) && !event.reached(node));
         let Some(node) = missed else {
             self.latencies.push(event.last.since(event.at));
             return Ok(());
         };
-        let told: u32 = event.told.iter().map(|word| word.count_ones()).sum();
+        let told = event.told.len();
         Err(format!(
             "node {node} was not told of {:?} of time {} from node {} at {:?}; {told} nodes were",
             event.name,
@@ -102,21 +149,84 @@ impl Delivery {
     }
 }
 
+impl Sent {
+    /// The node was told of it, or said that it was not.
+    fn reached(&self, node: usize) -> bool {
+        self.told.contains(node) || self.missed.contains(node)
+    }
+}
+
+impl Delivery {
+    /// What a node that comes back now has to be told of: what all others know by now and it does
+    /// not. `knows` is the last time up to which it knows everything, if it knows anything.
+    fn returns(&mut self, seen: &Observation<'_>, knows: Option<u64>) {
+        let (world, node, at) = (seen.world, seen.node, seen.at);
+        let others = world.running().filter(|other| *other != node);
+        let others: Vec<usize> = others
+            .filter(|other| {
+                world.is_together(node, *other)
+                    && steady(world, *other, world.cluster_of(*other), at)
+            })
+            .collect();
+        let latest = self.sent.values().map(|event| event.ltime.get()).max();
+        let remembered = latest.map(|latest| latest.saturating_sub(world.params.event_buffer / 2));
+        let missing = self.sent.iter().filter(|(_, event)| match knows {
+            Some(known) => event.ltime.get() > known,
+            None => Some(event.ltime.get()) > remembered,
+        });
+        let missing = missing.filter(|(_, event)| others.iter().all(|other| event.reached(*other)));
+        let missing = missing.map(|(id, _)| *id).collect();
+        if !others.is_empty() {
+            self.returned.push_back(Returned { node, at, missing });
+        }
+    }
+
+    fn judge_return(&mut self, world: &World, returned: &Returned) -> Result<(), String> {
+        let Returned { node, at, missing } = returned;
+        let (network, host) = (world.network(), &world.hosts[*node]);
+        let fair = self.caught_up_within.is_some() || network.is_fair(&world.params);
+        let flood = self.pending.len() as u64 > world.params.event_buffer / 2;
+        let disturbed = network.is_cut() || world.network_disturbed > *at;
+        if !fair || flood || disturbed || !host.is_healthy() || host.disturbed > *at {
+            return Ok(());
+        }
+        self.returns += 1;
+        for event in missing.iter().filter_map(|id| self.sent.get(id)) {
+            if event.told.contains(*node) {
+                self.caught_up += 1;
+            } else if event.missed.contains(*node) {
+                self.missed += 1;
+            } else {
+                let (name, time) = (&event.name, event.ltime.get());
+                return Err(format!(
+                    "node {node} came back at {at:?} and was neither told of {name:?} of time \
+                     {time}, which all others knew, nor that it missed it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, seen: &Observation<'_>, snapshot: Option<&State>) {
+        let node = seen.node;
+        let known = snapshot.map(State::event_clock);
+        // A new life: it may hear again of what it heard in the last one, and does not remember.
+        for event in self.sent.values_mut() {
+            if known.is_none_or(|known| event.ltime.get() > known) {
+                event.told.remove(node);
+                event.missed.remove(node);
+            }
+        }
+        self.fresh = Some((node, seen.at));
+        if known.is_some() {
+            self.returns(seen, known);
+        }
+    }
+}
+
 fn identity(ltime: LamportTime, name: &str, payload: &[u8]) -> u64 {
     let name = xxh3_64_with_seed(name.as_bytes(), ltime.get());
     xxh3_64_with_seed(payload, name)
-}
-
-pub(super) fn has(bits: &[u64], node: usize) -> bool {
-    bits.get(node / 64)
-        .is_some_and(|word| word >> (node % 64) & 1 == 1)
-}
-
-pub(super) fn set(bits: &mut Vec<u64>, node: usize) {
-    if bits.len() <= node / 64 {
-        bits.resize(node / 64 + 1, 0);
-    }
-    bits[node / 64] |= 1 << (node % 64);
 }
 
 impl Check for Delivery {
@@ -125,19 +235,18 @@ impl Check for Delivery {
     }
 
     fn wants(&self) -> Wants {
-        Wants::STARTED | Wants::EVENTS | Wants::SENT
+        Wants::STARTED | Wants::EVENTS | Wants::SENT | Wants::DEEDS
     }
 
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
         let node = seen.node;
         match seen.what {
-            What::Started { .. } => {
-                // A new life: it may hear again of what it heard in the last one.
-                for event in self.sent.values_mut() {
-                    if let Some(word) = event.told.get_mut(node / 64) {
-                        *word &= !(1 << (node % 64));
-                    }
-                }
+            What::Started { snapshot, .. } => self.started(seen, snapshot),
+            // Who has nobody to find back to joins as a new node does, and ignores the past.
+            What::Done(Deed::Join) => self.returned.retain(|it| it.node != node),
+            // Only the first join of a life can still choose.
+            What::Done(Deed::JoinReplaying) if self.fresh == Some((node, seen.at)) => {
+                self.returns(seen, None);
             }
             What::Sent {
                 ltime,
@@ -145,6 +254,14 @@ impl Check for Delivery {
                 payload,
             } => {
                 let id = identity(ltime, name, payload);
+                let old = |other: &&Sent| other.at + IN_TOUCH <= seen.at;
+                let latest = self
+                    .sent
+                    .values()
+                    .filter(old)
+                    .map(|other| other.ltime)
+                    .max();
+                let in_touch = latest.is_none_or(|latest| ltime > latest);
                 // The same event of two senders at the same time is one.
                 self.sent.entry(id).or_insert_with(|| {
                     self.pending.push_back((id, seen.at));
@@ -153,8 +270,10 @@ impl Check for Delivery {
                         by: node,
                         ltime,
                         name: name.to_owned(),
-                        told: Vec::new(),
+                        told: NodeSet::default(),
+                        missed: NodeSet::default(),
                         last: seen.at,
+                        in_touch,
                     }
                 });
             }
@@ -167,21 +286,19 @@ impl Check for Delivery {
                         "node {node} was told of {name:?} of time {ltime}, which nobody sent"
                     ));
                 };
-                if has(&known.told, node) {
+                if known.told.contains(node) {
                     let (ltime, name) = (event.ltime.get(), &event.name);
                     return Err(format!(
                         "node {node} was told of {name:?} of time {ltime} twice"
                     ));
                 }
-                set(&mut known.told, node);
+                known.told.insert(node);
                 known.last = seen.at;
             }
             What::Event(Event::EventsMissed { from, until }) => {
-                for (id, _) in &self.pending {
-                    if let Some(event) = self.sent.get_mut(id)
-                        && (*from..*until).contains(&event.ltime)
-                    {
-                        set(&mut event.told, node);
+                for event in self.sent.values_mut() {
+                    if (*from..*until).contains(&event.ltime) && !event.told.contains(node) {
+                        event.missed.insert(node);
                     }
                 }
             }
@@ -201,6 +318,11 @@ impl Check for Delivery {
             self.judge(world, id)?;
             self.pending.pop_front();
         }
+        let bound = self.caught_up_within.unwrap_or(bound);
+        let due = |it: &mut Returned| world.now().since(it.at) >= bound;
+        while let Some(returned) = self.returned.pop_front_if(due) {
+            self.judge_return(world, &returned)?;
+        }
         Ok(())
     }
 
@@ -209,6 +331,9 @@ impl Check for Delivery {
             ("deliveries", self.deliveries),
             ("events judged", self.judged),
             ("events not judged", self.unjudged),
+            ("returns judged", self.returns),
+            ("events told to those who returned", self.caught_up),
+            ("events that they said they missed", self.missed),
         ]
     }
 }

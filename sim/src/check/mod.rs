@@ -12,6 +12,7 @@ mod deadlines;
 mod delivery;
 mod false_failures;
 mod incarnations;
+mod node_set;
 mod packets;
 mod queries;
 mod returns;
@@ -24,6 +25,7 @@ use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
+use serf_core::snapshot::State;
 use serf_core::{Answer, Event, Instant, LamportTime, Params, QueryKey};
 
 use crate::world::World;
@@ -59,10 +61,12 @@ pub struct Observation<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum What<'a> {
-    /// The node was started, with an empty memory.
+    /// The node was started, with an empty memory but for what was in its snapshot.
     Started {
         /// Its settings.
         params: &'a Params,
+        /// What it went on from, if it kept a snapshot.
+        snapshot: Option<&'a State>,
     },
     /// The node told its application something.
     Event(&'a Event),
@@ -112,13 +116,17 @@ pub enum What<'a> {
 /// What was done to a node from outside, by an operator or by fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "each is the method of `World` of that name")]
+#[allow(
+    missing_docs,
+    reason = "each is the method of `World` or the `KeyOperation` of that name"
+)]
 pub enum Deed {
     Start,
     Crash,
     Pause,
     Resume,
     Join,
+    JoinReplaying,
     Leave,
     ForceLeave,
     SetTags,
@@ -127,7 +135,11 @@ pub enum Deed {
     UserEvent,
     Query,
     Respond,
-    Keys,
+    SetKeyring,
+    InstallKey,
+    UseKey,
+    RemoveKey,
+    ListKeys,
     Block,
     Unblock,
 }

@@ -1,11 +1,11 @@
 //! Each query is answered at most once by each member and, if that is asked for, by all.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use serf_core::{Answer, Instant, QueryKey};
+use serf_core::{Answer, Instant, Name, QueryKey};
 
-use super::delivery::{has, set};
+use super::node_set::NodeSet;
 use super::{Check, Observation, Tally, Wants, What, steady};
 use crate::world::World;
 
@@ -19,6 +19,8 @@ use crate::world::World;
 pub struct Queries {
     within: Option<Duration>,
     asked: BTreeMap<Id, Asked>,
+    /// All names that nodes ever had.
+    names: BTreeSet<Name>,
     /// Those to be judged, oldest first.
     pending: VecDeque<(Id, Instant)>,
     answers: u64,
@@ -35,10 +37,10 @@ type Id = (usize, QueryKey);
 struct Asked {
     at: Instant,
     name: String,
-    /// A bit for each node that answered.
-    answered: Vec<u64>,
-    /// The same, of those that did within the bound.
-    in_time: Vec<u64>,
+    /// The names that answered: of a node that is renamed in the meantime two may.
+    answered: BTreeSet<Name>,
+    /// The nodes that did within the bound.
+    in_time: NodeSet,
     last: Instant,
 }
 
@@ -72,7 +74,7 @@ impl Queries {
         }
         self.judged += 1;
         let mut running = world.running();
-        let silent = running.find(|&node| steady(node) && !has(&query.in_time, node));
+        let silent = running.find(|&node| steady(node) && !query.in_time.contains(node));
         let Some(node) = silent else {
             self.latencies.push(query.last.since(query.at));
             return Ok(());
@@ -88,19 +90,22 @@ impl Queries {
         let Some(known) = self.asked.get_mut(&(asker, query)) else {
             return Err(format!("{from} answers node {asker}, which did not ask"));
         };
-        let name = serf_core::Name::new(from).ok();
-        let Some(node) = name.and_then(|name| seen.world.index_of(&name)) else {
+        let name = Name::new(from).ok().filter(|it| self.names.contains(it));
+        let Some(name) = name else {
             return Err(format!("{from} answers node {asker}, and nobody is that"));
         };
+        let Some(node) = seen.world.index_of(&name) else {
+            // It has taken another name since.
+            return Ok(());
+        };
         self.answers += 1;
-        if has(&known.answered, node) && !seen.world.has_moved(node) {
+        if !known.answered.insert(name) && !seen.world.has_moved(node) {
             let name = &known.name;
             return Err(format!("{from} answers {name:?} of node {asker} twice"));
         }
-        set(&mut known.answered, node);
         let took = seen.at.since(known.at);
         if self.within.is_none_or(|bound| took <= bound) {
-            set(&mut known.in_time, node);
+            known.in_time.insert(node);
             known.last = seen.at;
         }
         Ok(())
@@ -115,18 +120,22 @@ impl Check for Queries {
     }
 
     fn wants(&self) -> Wants {
-        Wants::QUERIES
+        Wants::QUERIES | Wants::STARTED
     }
 
     fn observe(&mut self, seen: &Observation<'_>) -> Result<(), String> {
         match seen.what {
+            What::Started { .. } => {
+                self.names.insert(seen.world.name(seen.node).clone());
+                Ok(())
+            }
             What::Asked { query, name } => {
                 let id = (seen.node, query);
                 let asked = Asked {
                     at: seen.at,
                     name: name.to_owned(),
-                    answered: Vec::new(),
-                    in_time: Vec::new(),
+                    answered: BTreeSet::new(),
+                    in_time: NodeSet::default(),
                     last: seen.at,
                 };
                 self.asked.insert(id, asked);

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serf_core::{Event, MemberEventKind};
 
 use super::rows::Rows;
-use super::{Check, Observation, Tally, Wants, What};
+use super::{Check, Observation, Tally, Wants, What, settling_time};
 use crate::host::State;
+use crate::world::World;
 
 /// A member that a node took for failed or gone is alive to it again only under a higher
 /// incarnation, one that the member really had; or at a new address. After it was forgotten, any will do, unless the
-/// member has been down for a minute. And nobody is ever alive who was never started.
+/// member has been down for the [settling time](super::settling_time). And nobody is ever alive who was never started.
 #[derive(Debug, Clone, Default)]
 pub struct Returns {
     /// One more than the incarnation under which a member went.
@@ -22,8 +23,12 @@ pub struct Returns {
     returns: u64,
 }
 
-/// News about a node's last moments is no zombie.
-const DOWN: Duration = Duration::from_secs(60);
+/// News about a node's last moments is no zombie: as long as nodes may take to agree, somebody may
+/// still hold it as alive, and tell those who were made to forget it.
+fn down_for(world: &World) -> Duration {
+    let agreed = settling_time(&world.params, world.len());
+    agreed.unwrap_or_default().max(Duration::from_secs(60))
+}
 
 impl Check for Returns {
     fn name(&self) -> &'static str {
@@ -90,14 +95,14 @@ impl Check for Returns {
                 }
                 let host = &seen.world.hosts[member];
                 let down = matches!(host.state, State::Down | State::Left)
-                    && seen.at.since(host.disturbed) > DOWN;
+                    && seen.at.since(host.disturbed) > down_for(seen.world);
                 if forgotten > 0 && number <= forgotten && down {
                     return Err(format!(
                         "node {observer} had forgotten {name}, which has been down for long, and \
                          takes it for alive at {incarnation}"
                     ));
                 }
-                let own = seen.world.highest_incarnation(member);
+                let own = seen.world.highest_claimed(member);
                 if gone > 0 && incarnation > own {
                     return Err(format!(
                         "node {observer} takes {name} for alive at {incarnation}, and it never \

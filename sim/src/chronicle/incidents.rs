@@ -355,7 +355,8 @@ fn aftermath(deed: Deed) -> Option<&'static str> {
         Deed::SetCpu => Some("had been slow"),
         Deed::SetClockRate => Some("had its clock changed"),
         Deed::Leave => Some("was told to leave"),
-        Deed::Keys => Some("had to do with keys"),
+        Deed::SetKeyring => Some("was given other keys"),
+        Deed::InstallKey | Deed::UseKey | Deed::RemoveKey => Some("had all change their keys"),
         _ => None,
     }
 }

@@ -59,6 +59,8 @@ pub fn builtins() -> &'static [Builtin] {
         "s22-joins-and-leaves",
         "s23-events-in-a-storm",
         "s26-stampede",
+        "s27-away",
+        "s27-replay",
         "s28-duplicates",
         "s29-poisoned-clocks",
         "s31-rotation-in-a-partition",

@@ -1,15 +1,16 @@
 //! Swarm mode: scenarios that nobody described.
 
+mod faults;
+mod people;
+
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::fault::{Back, Crash, Drift, Fault, ForceLeave, Narrow, Partition, Slow, Stutter};
-use super::fault::{Traffic, Whom};
-use super::network::{BurstLoss, Network, Times};
+use super::fault::Fault;
+use super::network::{BurstLoss, Distances, Network, Times};
 use super::settings::{Profile, Settings};
-use super::work::{Churn, Event, Work};
-use super::{Cluster, Expect, Nodes, Scenario, Share, Span};
+use super::{Cluster, Expect, Group, Nodes, Scenario, Share, Span, Speaks, Standard};
 use crate::check::settling_time;
 use crate::rng::{Domain, below, generator};
 
@@ -31,9 +32,16 @@ impl Scenario {
     }
 }
 
+/// The words for the keys of a cluster that encrypts.
+const OLD_KEY: &str = "old";
+const NEW_KEY: &str = "new";
+
 struct Draw {
     rng: ChaCha8Rng,
+    /// How many there are, but for one that only ever takes the name of another.
     nodes: usize,
+    /// Whether packets may be damaged: not where some have no checksum that would show it.
+    flips: bool,
 }
 
 impl Draw {
@@ -41,6 +49,7 @@ impl Draw {
         Self {
             rng: generator(seed, Domain::Swarm, 0),
             nodes: 0,
+            flips: true,
         }
     }
 
@@ -82,41 +91,100 @@ impl Draw {
         // Small clusters have paths of their own, large ones take long.
         let most = self.pick(&[3, 8, 20, 20, 40, 80]);
         let drawn = 2 + self.below(most) as usize;
-        self.nodes = nodes.unwrap_or(drawn);
+        let all = nodes.unwrap_or(drawn);
+        let namesake = all > 3 && self.one_in(8);
+        self.nodes = all - usize::from(namesake);
         let config = self.config();
-        let kinds: Vec<u64> = (0..KINDS).filter(|_| self.one_in(3)).collect();
-        let count = if kinds.is_empty() { 0 } else { self.below(16) };
-        let faults: Vec<Fault> = (0..count)
-            .map(|_| {
-                let kind = self.pick(&kinds);
-                self.fault(kind)
-            })
-            .collect();
-        let work = self.work();
+        let early = match self.one_in(4) {
+            true => self.nodes - self.below(self.nodes as u64 / 2) as usize,
+            false => self.nodes,
+        };
+        let groups = self.groups();
+        let mut faults = self.faults();
+        let mut work = self.work();
+        let (at_once, one_by_one) = self.latecomers(early);
+        faults.extend(at_once);
+        work.extend(one_by_one);
+        if namesake {
+            faults.push(self.namesake());
+        }
         let calm = faults.iter().filter_map(Fault::end).max();
         let calm = calm.unwrap_or_default().max(Duration::from_secs(150));
+        let mut keys = Vec::new();
+        if self.one_in(4) {
+            keys.push(OLD_KEY.to_owned());
+            if self.one_in(2) {
+                faults.extend(self.rotation(calm));
+            }
+        }
         let params = config.params().expect("drawn within bounds");
-        let settling = settling_time(&params, self.nodes).expect("drawn with both intervals");
+        let settling = settling_time(&params, all).expect("drawn with both intervals");
         Scenario {
             about: format!("Drawn from seed {seed}"),
             seed,
             lasts: Span(calm + settling + Duration::from_secs(60)),
             cluster: Cluster {
-                nodes: self.nodes,
-                late: 0,
+                nodes: all,
+                late: all - early,
                 cold: self.one_in(4),
-                ..Cluster::default()
+                joined: groups.is_empty() && self.one_in(8),
+                keys,
             },
-            groups: Vec::new(),
+            groups,
             network: self.fair_network(),
             config,
             faults,
             work,
-            expect: Expect {
-                converged_within: Some(Span(settling)),
-                ..Expect::default()
+            // Of two claimants both stay where neither has a majority, as after enough else.
+            expect: match namesake {
+                true => Expect {
+                    unchecked: vec![Standard::Agreement],
+                    ..Expect::default()
+                },
+                false => Expect {
+                    converged_within: Some(Span(settling)),
+                    ..Expect::default()
+                },
             },
         }
+    }
+
+    fn faults(&mut self) -> Vec<Fault> {
+        let kinds: Vec<u64> = (0..faults::KINDS).filter(|_| self.one_in(4)).collect();
+        let count = if kinds.is_empty() { 0 } else { self.below(16) };
+        let faults = (0..count).map(|_| {
+            let kind = self.pick(&kinds);
+            self.fault(kind)
+        });
+        faults.collect()
+    }
+
+    /// Nodes of another wire or version, perhaps as a cluster of their own.
+    fn groups(&mut self) -> Vec<Group> {
+        if !self.one_in(4) {
+            return Vec::new();
+        }
+        let apart = self.nodes > 4 && self.one_in(4);
+        let mut group = Group {
+            nodes: self.some(),
+            wires: None,
+            protocol: None,
+            gossip_protocol: None,
+            label: apart.then(|| "other".to_owned()),
+            keys: None,
+            apart,
+        };
+        match self.below(4) {
+            0 => group.wires = Some(Speaks::Memberlist),
+            1 => group.wires = Some(Speaks::Native),
+            2 => group.protocol = Some(self.pick(&[2, 3, 4])),
+            _ => {
+                group.wires = Some(Speaks::Memberlist);
+                group.gossip_protocol = Some(self.pick(&[2, 3, 4]));
+                self.flips = false;
+            }
+        }
+        vec![group]
     }
 
     fn config(&mut self) -> Settings {
@@ -161,6 +229,10 @@ impl Draw {
         let mut network = self.network();
         network.latency = None;
         network.burst = None;
+        network.mtu = None;
+        if self.one_in(4) {
+            network.regions = Some(self.regions());
+        }
         network.loss = self.share(0.05);
         network.flip.0 /= 10.0;
         network.truncate.0 /= 10.0;
@@ -212,142 +284,30 @@ impl Draw {
         if self.one_in(4) {
             network.stream_chunk = Some(self.pick(&[1, 7, 100]));
         }
+        if self.one_in(4) {
+            network.mtu = Some(self.pick(&[300, 600, 1_200]));
+        }
+        if !self.flips {
+            network.flip = Share::default();
+        }
         network
     }
 
-    fn fault(&mut self, kind: u64) -> Fault {
-        let fault = Fault {
-            at: self.span(0, 90_000),
-            lasts: Some(self.span(500, 60_000)),
-            ..Fault::default()
-        };
-        let nodes = self.some();
-        match kind {
-            0 => Fault {
-                crash: Some(Crash {
-                    nodes,
-                    back: self.pick(&[Back::Remembering, Back::Empty]),
-                }),
-                ..fault
-            },
-            1 => Fault {
-                pause: Some(Whom { nodes }),
-                ..fault
-            },
-            2 => Fault {
-                stutter: Some(Stutter {
-                    nodes,
-                    stops: self.span(50, 10_000),
-                    runs: self.span(10, 2_000),
-                }),
-                ..fault
-            },
-            3 => Fault {
-                slow: Some(Slow {
-                    nodes,
-                    per_input: self.span(1, 500),
-                }),
-                ..fault
-            },
-            4 => Fault {
-                drift: Some(Drift {
-                    nodes,
-                    ppm: self.pick(&[-500_000, -10_000, 10_000, 200_000, 1_000_000]),
-                }),
-                ..fault
-            },
-            5 => Fault {
-                narrow: Some(Narrow {
-                    nodes,
-                    bytes_per_second: 100 + self.below(10_000),
-                    queue: 1_000 + self.below(100_000),
-                }),
-                ..fault
-            },
-            6 | 7 => Fault {
-                partition: Some(Partition {
-                    side: nodes,
-                    other: match self.one_in(3) {
-                        true => Some(self.some()),
-                        false => None,
-                    },
-                    one_way: self.one_in(3),
-                    traffic: self.pick(&[
-                        Traffic::All,
-                        Traffic::All,
-                        Traffic::Datagrams,
-                        Traffic::Streams,
-                    ]),
-                    refuse: self.one_in(3),
-                }),
-                ..fault
-            },
-            8 => Fault {
-                network: Some(self.network()),
-                ..fault
-            },
-            9 => Fault {
-                relocate: Some(Whom { nodes }),
-                ..fault
-            },
-            10 => Fault {
-                rename: Some(Whom { nodes }),
-                ..fault
-            },
-            11 => Fault {
-                leave: Some(Whom { nodes }),
-                lasts: Some(self.span(10_000, 60_000)),
-                ..fault
-            },
-            _ => Fault {
-                force_leave: Some(ForceLeave {
-                    by: 0,
-                    nodes,
-                    prune: self.one_in(2),
-                }),
-                lasts: None,
-                ..fault
-            },
+    /// Two or three places, up to as far from each other as there are on Earth.
+    fn regions(&mut self) -> Distances {
+        let count = 2 + self.below(2) as usize;
+        let mut distances = vec![vec![Span(Duration::from_millis(1)); count]; count];
+        for one in 0..count {
+            for other in 0..one {
+                let far = self.span(5, 150);
+                distances[one][other] = far;
+                distances[other][one] = far;
+            }
         }
-    }
-
-    fn work(&mut self) -> Vec<Work> {
-        let mut work = Vec::new();
-        let until = Some(Span(Duration::from_secs(150)));
-        if !self.one_in(3) {
-            work.push(Work {
-                until,
-                every: self.span(50, 10_000),
-                event: Some(Event {
-                    nodes: Nodes::All,
-                    payload: self.pick(&[0, 10, 100, 400]),
-                }),
-                ..Work::default()
-            });
+        Distances {
+            nodes: vec![self.nodes / count; count],
+            distances,
+            jitter: self.share(0.3).0,
         }
-        if self.one_in(3) {
-            work.push(Work {
-                until,
-                every: self.span(100, 10_000),
-                tags: Some(Whom { nodes: Nodes::All }),
-                ..Work::default()
-            });
-        }
-        if self.one_in(4) {
-            work.push(Work {
-                until: Some(Span(Duration::from_secs(90))),
-                every: self.span(1_000, 20_000),
-                churn: Some(Churn {
-                    nodes: self.some(),
-                    away: self.span(12_000, 40_000),
-                    crash: self.one_in(2),
-                }),
-                ..Work::default()
-            });
-        }
-        work
     }
 }
-
-/// Kinds of faults that can be drawn.
-const KINDS: u64 = 13;

@@ -18,6 +18,10 @@ pub struct Expect {
     /// Every user event reaches all healthy connected nodes within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_to_all_within: Option<Span>,
+    /// There are nodes that come back with a snapshot or join and ask for the past, and each is
+    /// told of all user events that it missed, or that it missed them, within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caught_up_within: Option<Span>,
     /// Every query is answered by all healthy connected nodes within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_by_all_within: Option<Span>,

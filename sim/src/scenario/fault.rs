@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::value::{all_exist, only_one};
 use super::{
     GiveKeys, Invalid, Namesake, Network, Nodes, Poison, Query, ReuseAddress, RotateKey, Slander,
     Span, keys,
@@ -57,7 +58,7 @@ pub struct Fault {
     pub leave: Option<Whom>,
     /// Nodes that were late start and join.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub join: Option<Whom>,
+    pub join: Option<Join>,
     /// A node is told to treat others as gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_leave: Option<ForceLeave>,
@@ -99,8 +100,21 @@ pub enum Back {
     /// Through some of those that it knew.
     #[default]
     Remembering,
+    /// With the snapshot that it kept.
+    Snapshot,
     /// Through node 0, or node 1 if that is the one, remembering nothing.
     Empty,
+}
+
+/// Nodes that were late start and join.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Which.
+    pub nodes: Nodes,
+    /// Whether they want to hear of the user events that there were before.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub replay: bool,
 }
 
 /// Nodes end without a word.
@@ -231,12 +245,12 @@ impl Fault {
             &mut self.relocate,
             &mut self.rename,
             &mut self.leave,
-            &mut self.join,
         ];
         let whom = whom.into_iter().flatten().map(|it| &mut it.nodes);
         let partition = self.partition.iter_mut();
         let slander = self.slander.iter_mut();
-        whom.chain(self.crash.iter_mut().map(|it| &mut it.nodes))
+        whom.chain(self.join.iter_mut().map(|it| &mut it.nodes))
+            .chain(self.crash.iter_mut().map(|it| &mut it.nodes))
             .chain(self.stutter.iter_mut().map(|it| &mut it.nodes))
             .chain(self.slow.iter_mut().map(|it| &mut it.nodes))
             .chain(self.drift.iter_mut().map(|it| &mut it.nodes))
@@ -284,6 +298,25 @@ impl Fault {
         kinds.find(|(_, given)| *given).map_or("", |(name, _)| name)
     }
 
+    /// The same in words, and with the words for keys if it is about keys.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let kind = self.kind().replace('_', " ");
+        let rotated = self.rotate.as_ref().map(RotateKey::label);
+        let given = self.keys.as_ref().map(|it| it.ring.join(", "));
+        match rotated.or(given) {
+            Some(more) => format!("{kind}: {more}"),
+            None => kind,
+        }
+    }
+
+    /// The nodes that have to keep a snapshot for it.
+    pub(super) fn keepers(&self) -> Option<&Nodes> {
+        let crash = self.crash.as_ref();
+        let crash = crash.filter(|crash| crash.back == Back::Snapshot);
+        crash.map(|crash| &crash.nodes)
+    }
+
     /// The single nodes in it, by the names of their keys.
     pub(super) fn one_by_one(&mut self) -> impl Iterator<Item = (&'static str, &mut usize)> {
         let namesake = self.namesake.iter_mut();
@@ -323,17 +356,7 @@ impl Fault {
     }
 
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
-        let kinds = self.kinds();
-        let given = kinds.iter().filter(|(_, given)| *given);
-        let given: Vec<&str> = given.map(|(name, _)| *name).collect();
-        if given.len() != 1 {
-            let names = kinds.map(|(name, _)| name).join(", ");
-            let value = match given.len() {
-                0 => "nothing".to_owned(),
-                _ => given.join(" and "),
-            };
-            return Err(Invalid::new(key, value, &format!("one of {names}")));
-        }
+        let kind = only_one(key, &self.kinds())?;
         if let Some(stutter) = &self.stutter
             && (stutter.stops.0.is_zero() || stutter.runs.0.is_zero() || self.lasts.is_none())
         {
@@ -351,18 +374,7 @@ impl Fault {
                 return Err(Invalid::new(&key, node, &accepted));
             }
         }
-        for nodes in self.clone().nodes_mut() {
-            if let Some(beyond) = nodes.beyond(count) {
-                let accepted = format!("nodes less than {count}");
-                let value = format!("about node {beyond}");
-                return Err(Invalid::new(
-                    &format!("{key}.{}", given[0]),
-                    value,
-                    &accepted,
-                ));
-            }
-        }
-        Ok(())
+        all_exist(&format!("{key}.{kind}"), self.clone().nodes_mut(), count)
     }
 
     fn validate_more(&self, key: &str) -> Result<(), Invalid> {

@@ -79,8 +79,16 @@ impl Namesake {
                 None => come_back(world, at, node),
                 Some(seed) => {
                     world.schedule(at, Op::Start(node));
-                    let (seeds, retry) = (vec![seed], true);
-                    world.schedule(at, Op::Join { node, seeds, retry });
+                    let (seeds, retry, replay) = (vec![seed], true, false);
+                    world.schedule(
+                        at,
+                        Op::Join {
+                            node,
+                            seeds,
+                            retry,
+                            replay,
+                        },
+                    );
                 }
             }
         }

@@ -60,6 +60,20 @@ impl RotateKey {
         }
     }
 
+    /// Such as "install k2", as the key of a scenario says it.
+    pub(super) fn label(&self) -> String {
+        let done = [
+            ("install", &self.install),
+            ("use", &self.use_key),
+            ("remove", &self.remove),
+        ];
+        let said = done.iter().filter_map(|(what, key)| {
+            let key = key.as_ref()?;
+            Some(format!("{what} {key}"))
+        });
+        said.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn validate(&self, key: &str) -> Result<(), Invalid> {
         let wrong = |value| Invalid::new(key, value, "one of install, use, remove");
         self.operation().map(drop).map_err(wrong)

@@ -55,7 +55,7 @@ pub use builtin::{Builtin, builtins};
 pub use cluster::Cluster;
 pub use expect::{Expect, Standard};
 pub use fault::{
-    Back, Crash, Drift, Fault, ForceLeave, Narrow, Partition, Slow, Stutter, Traffic, Whom,
+    Back, Crash, Drift, Fault, ForceLeave, Join, Narrow, Partition, Slow, Stutter, Traffic, Whom,
 };
 pub use group::{Group, Speaks};
 pub use hostile::{Namesake, Poison, ReuseAddress, Slander};

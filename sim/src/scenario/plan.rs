@@ -64,7 +64,9 @@ impl Fault {
                 world.schedule(at, Op::Crash(node));
                 match (end, it.back) {
                     (None, _) => {}
-                    (Some(end), Back::Remembering) => world.schedule(end, Op::Restore(node)),
+                    (Some(end), Back::Remembering | Back::Snapshot) => {
+                        world.schedule(end, Op::Restore(node))
+                    }
                     (Some(end), Back::Empty) => come_back(world, end, node),
                 }
             }
@@ -93,7 +95,7 @@ impl Fault {
         }
         if let Some(it) = &self.join {
             for node in pick(&it.nodes) {
-                come_back(world, at, node);
+                start_and_join(world, at, node, it.replay);
             }
         }
         if let Some(it) = &self.force_leave {
@@ -189,12 +191,17 @@ impl Partition {
 
 /// Starts a node and lets it join, remembering nothing.
 pub(super) fn come_back(world: &mut World, at: Duration, node: usize) {
+    start_and_join(world, at, node, false);
+}
+
+fn start_and_join(world: &mut World, at: Duration, node: usize, replay: bool) {
     let seed = world.door(node);
     world.schedule(at, Op::Start(node));
     let join = Op::Join {
         node,
         seeds: vec![seed],
         retry: true,
+        replay,
     };
     world.schedule(at, join);
 }

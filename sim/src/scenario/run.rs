@@ -87,9 +87,12 @@ impl Scenario {
         if self.expect.no_false_failure {
             builder = builder.check(FalseFailures::none());
         }
-        if let Some(bound) = self.expect.delivered_to_all_within {
-            builder = builder.check(Delivery::within(bound.0));
+        let delivered = self.expect.delivered_to_all_within;
+        let mut delivery = delivered.map_or_else(Delivery::default, |it| Delivery::within(it.0));
+        if let Some(bound) = self.expect.caught_up_within {
+            delivery = delivery.caught_up_within(bound.0);
         }
+        builder = builder.check(delivery);
         if let Some(bound) = self.expect.answered_by_all_within {
             builder = builder.check(Queries::within(bound.0));
         }
@@ -109,6 +112,14 @@ impl Scenario {
         for group in &self.groups {
             let nodes = group.nodes.pick(world.len(), &mut draws(seed, group));
             group.apply(&mut world, &params, nodes);
+        }
+        for fault in &self.faults {
+            // The same that will crash: they are the first that the fault draws.
+            if let Some(keepers) = fault.keepers() {
+                for node in keepers.pick(world.len(), &mut draws(seed, fault)) {
+                    world.keep_snapshot(node);
+                }
+            }
         }
         let asks = self.faults.iter().any(|fault| fault.query.is_some());
         if asks || self.work.iter().any(|work| work.query.is_some()) {
@@ -138,8 +149,16 @@ impl Scenario {
         let joining = nodes.into_iter().filter(|node| world.door(*node) < *node);
         let joining: Vec<usize> = joining.collect();
         for (nth, node) in (1..).zip(joining) {
-            let (seeds, retry) = (vec![world.door(node)], true);
-            world.schedule(Duration::from_millis(nth), Op::Join { node, seeds, retry });
+            let (seeds, retry, replay) = (vec![world.door(node)], true, false);
+            world.schedule(
+                Duration::from_millis(nth),
+                Op::Join {
+                    node,
+                    seeds,
+                    retry,
+                    replay,
+                },
+            );
         }
     }
 
@@ -246,6 +265,11 @@ impl Scenario {
         }
         if self.expect.keys_done_by_all {
             judge_keys(world)?;
+        }
+        let caught_up = world.find_check::<Delivery>().map(Delivery::caught_up);
+        if self.expect.caught_up_within.is_some() && caught_up.is_none_or(|it| it.1 == 0) {
+            let expected = "nodes come back, and are told of events that they missed";
+            return Err(world.failure(expected, format!("{caught_up:?}")));
         }
         if let Some(bound) = self.expect.detected_within {
             let detections = world.find_check::<Recorder>().into_iter();

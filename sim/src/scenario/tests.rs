@@ -268,3 +268,14 @@ fn nodes_join_and_leave_at_a_rate() {
     let report = held(text);
     assert_eq!(report.faults.get("late_starts"), Some(&5));
 }
+
+#[test]
+fn work_with_keys_is_told_with_the_words_for_them() {
+    let text = format!(
+        "{BASE}\n[[fault]]\nrotate = {{ by = 0, use = \"new\" }}\n[[fault]]\nkeys = {{ nodes = 3, ring = \
+         [\"new\", \"old\"] }}\n[[fault]]\nforce_leave = {{ by = 0, nodes = 3 }}"
+    );
+    let scenario = Scenario::parse(&text).expect("it is valid");
+    let labels: Vec<String> = scenario.faults.iter().map(Fault::label).collect();
+    assert_eq!(labels, ["rotate: use new", "keys: new, old", "force leave"]);
+}

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Invalid;
 use crate::link::Ratio;
 use crate::rng::below;
 
@@ -109,6 +110,40 @@ impl Nodes {
             Self::Range(_, to) => (*to > count).then_some(*to - 1),
             Self::Any(wanted) => (*wanted > count).then_some(*wanted - 1),
             Self::All | Self::Percent(_) => None,
+        }
+    }
+}
+
+/// Refuses anything but exactly one of the kinds that something may be of; answers which one it is.
+pub(super) fn only_one(key: &str, kinds: &[(&'static str, bool)]) -> Result<&'static str, Invalid> {
+    let given = kinds.iter().filter(|(_, given)| *given);
+    let given: Vec<&str> = given.map(|(name, _)| *name).collect();
+    if let [only] = given[..] {
+        return Ok(only);
+    }
+    let value = match given.is_empty() {
+        true => "nothing".to_owned(),
+        false => given.join(" and "),
+    };
+    let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+    Err(Invalid::new(
+        key,
+        value,
+        &format!("one of {}", names.join(", ")),
+    ))
+}
+
+/// Refuses sets in which there are nodes that a cluster of `count` does not have.
+pub(super) fn all_exist<'a>(
+    key: &str,
+    sets: impl IntoIterator<Item = &'a mut Nodes>,
+    count: usize,
+) -> Result<(), Invalid> {
+    match sets.into_iter().find_map(|nodes| nodes.beyond(count)) {
+        None => Ok(()),
+        Some(beyond) => {
+            let accepted = format!("nodes less than {count}");
+            Err(Invalid::new(key, format!("about node {beyond}"), &accepted))
         }
     }
 }

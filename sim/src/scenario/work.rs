@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serf_core::Tags;
 
 use super::plan::come_back;
+use super::value::{all_exist, only_one};
 use super::{Invalid, Nodes, Query, Span, Whom};
 use crate::event::Op;
 use crate::rng::below;
@@ -126,17 +127,7 @@ impl Work {
     }
 
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
-        let kinds = self.kinds();
-        let given = kinds.iter().filter(|(_, given)| *given);
-        let given: Vec<&str> = given.map(|(name, _)| *name).collect();
-        if given.len() != 1 {
-            let names = kinds.map(|(name, _)| name).join(", ");
-            let value = match given.len() {
-                0 => "nothing".to_owned(),
-                _ => given.join(" and "),
-            };
-            return Err(Invalid::new(key, value, &format!("one of {names}")));
-        }
+        let kind = only_one(key, &self.kinds())?;
         if let Some(query) = &self.query {
             query.validate(&format!("{key}.query"))?;
         }
@@ -150,17 +141,7 @@ impl Work {
             let key = format!("{key}.event.payload");
             return Err(Invalid::new(&key, payload, "0 to 9000"));
         }
-        for nodes in self.clone().nodes_mut() {
-            if let Some(beyond) = nodes.beyond(count) {
-                let value = format!("about node {beyond}");
-                return Err(Invalid::new(
-                    key,
-                    value,
-                    &format!("nodes less than {count}"),
-                ));
-            }
-        }
-        Ok(())
+        all_exist(&format!("{key}.{kind}"), self.clone().nodes_mut(), count)
     }
 
     /// Plans it in the world, counted from now.

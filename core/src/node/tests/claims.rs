@@ -51,6 +51,32 @@ fn a_second_claimant_of_a_name_is_reported_and_not_believed() {
     assert!(reported);
 }
 
+#[test]
+fn a_claimant_of_this_nodes_own_name_is_noticed_at_any_incarnation_and_asked_on_both_wires() {
+    let mut cluster = Cluster::joined(3, Config::lan());
+    let now = cluster.now;
+    // New tags raise its incarnation beyond that of the claimant, which is 1.
+    cluster.nodes[0]
+        .set_tags(&tags(&[("role", "web")]), now)
+        .expect("tags are accepted");
+    cluster.run(SECOND);
+    let now = cluster.now;
+    let names = [name(0), name(1), name(2)];
+    cluster.nodes[0].handle_datagram(addr(7), &alive_message(0, addr(7), 1, &names), now);
+    let (mut buf, mut asked) = (vec![], vec![]);
+    loop {
+        buf.clear();
+        match cluster.nodes[0].poll_action(&mut buf) {
+            Action::SendDatagram { to } if to == addr(7) => asked.push(buf[0]),
+            Action::Wait(_) => break,
+            _ => {}
+        }
+    }
+    // The byte of a ping on the one wire, and that of a packet on the other.
+    assert_eq!(asked, [0, 0xb1]);
+    assert_eq!(cluster.nodes[0].counters().name_conflicts, 1);
+}
+
 /// Its address may be that of a machine that is gone: a whole round, or two, is long to wait.
 #[test]
 fn a_member_whose_name_is_claimed_is_probed_next() {

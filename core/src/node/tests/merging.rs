@@ -6,8 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Versions;
-use crate::message::{Accusation, Alive, Message};
-use crate::wire::native::PacketWriter;
+use crate::member::VersionRange;
+use crate::message::{Accusation, Alive, Message, SyncEntry, SyncState};
+use crate::serf::intent::Intent;
+use crate::wire::native::{PacketWriter, SyncWriter};
 
 #[derive(Debug, Clone, Copy)]
 enum News {
@@ -42,6 +44,54 @@ fn tell(node: &mut Node, news: News) {
     assert!(writer.push(&message));
     writer.finish();
     node.handle_datagram(addr(2), &buf, Instant::ZERO);
+}
+
+/// A state exchange in which a peer says what it thinks of member 1, at incarnation 1.
+fn exchange(node: &mut Node, state: SyncState) {
+    let mut frame = Vec::new();
+    let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 1_000);
+    assert!(writer.push(&SyncEntry {
+        state,
+        intent: Intent::NONE,
+        alive: Alive {
+            incarnation: 1,
+            name: (&name(1)).into(),
+            addr: addr(1),
+            versions: Versions::CURRENT,
+            meta: &[0xff, 0x80],
+        },
+    }));
+    writer.finish(&[]);
+    let id = node.accept_stream(addr(2), Instant::ZERO);
+    let id = id.expect("there is room");
+    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+}
+
+#[test]
+fn a_state_exchange_makes_a_member_suspected_but_confirms_no_suspicion() {
+    let accusers = |node: &Node| {
+        let mut all = node.suspicions.values();
+        let suspicion = all.next().expect("it is suspected").clone();
+        suspicion.into_accusers()
+    };
+    let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+    tell(&mut lone, News::Alive(1));
+    // Enough others for a suspicion to wait for confirmations.
+    for n in 3..9 {
+        let other = Identity::new(name(n), addr(n));
+        lone.acquaint(&other).expect("it can be reached");
+    }
+    tell(&mut lone, News::Suspect(1));
+    exchange(&mut lone, SyncState::Suspect);
+    assert_eq!(accusers(&lone), [name(2)]);
+    // Whoever declared it dead has waited in vain for it to refute.
+    exchange(&mut lone, SyncState::Dead);
+    assert_eq!(accusers(&lone), [name(2), name(0)]);
+
+    let mut other = node(0, Config::lan(), 1, Instant::ZERO);
+    tell(&mut other, News::Alive(1));
+    exchange(&mut other, SyncState::Suspect);
+    assert_eq!(accusers(&other), [name(0)]);
 }
 
 fn belief(news: &[News]) -> (Status, u32, bool) {
