@@ -90,6 +90,23 @@ fn metrics_are_there_for_prometheus_and_other_paths_are_refused_with_those_there
 }
 
 #[test]
+fn metrics_say_how_long_members_take_to_answer_probes() {
+    let alpha = with_http("alpha", &["-profile=local"]);
+    let join = alpha.ip.to_string();
+    let _beta = Agent::start(Which::Ours, "beta", &["-profile=local", "-join", &join]);
+    eventually("a probe that was answered", || {
+        let (_, body) = get(alpha.ip, "/metrics");
+        let number = |name: &str| -> Option<f64> {
+            let line = body.lines().find(|line| line.starts_with(name))?;
+            line.rsplit_once(' ')?.1.parse().ok()
+        };
+        let count = number("serf_round_trip_seconds_count").unwrap_or_default();
+        let sum = number("serf_round_trip_seconds_sum").unwrap_or_default();
+        (count > 0.0 && sum > 0.0).then_some(()).ok_or(body)
+    });
+}
+
+#[test]
 fn clients_of_http_that_stall_do_not_keep_others_out_for_ever() {
     let agent = with_http("alpha", &[]);
     let _stalled: Vec<TcpStream> = (0..40)

@@ -189,6 +189,7 @@ fn agents_that_cannot_start_say_why_in_the_same_first_words() {
         (&["-encrypt=x"], "==> Invalid encryption key: "),
         (&["-iface=nope"], "==> Invalid network interface: "),
         (&["-bind=1.2.3.4:x"], "==> Invalid bind address: "),
+        (&["-bind=a..b"], "==> Invalid bind address: "),
         (&["-bind=192.0.2.1"], serf),
         (&["-advertise=x:y:z"], "==> Invalid advertise address: "),
         (

@@ -119,6 +119,10 @@ counters! {
     relayed,
     /// Coordinates of peers refused: damaged, not finite, absurd, or after too long a round trip.
     dropped_coordinates,
+    /// Round trips of probes that were answered directly, if coordinates are on.
+    round_trips,
+    /// Microseconds that they took, all together.
+    round_trip_micros,
     /// Round trips of no time at all: a sign of a clock that is too coarse.
     zero_round_trips,
     /// Members that came back within `flap_timeout` of having failed.

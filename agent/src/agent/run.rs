@@ -56,7 +56,7 @@ async fn start(source: &Source) -> Result<Started, String> {
     }
     let syslog = settings.syslog.map(Syslog::connect).transpose();
     let syslog = syslog.map_err(|error| format!("Syslog setup failed: {error}"))?;
-    let bind = bind_addr(&settings)?;
+    let bind = resolve("bind", &bind_addr(&settings)?).await?;
     if let Some(name) = &settings.interface {
         let ip = bind.rsplit_once(':').map_or(bind.as_str(), |(ip, _)| ip);
         console.status(&format!("Using interface '{name}' address '{ip}'"));
@@ -72,7 +72,7 @@ async fn start(source: &Source) -> Result<Started, String> {
         .tags(settings.tags.clone())
         .event_capacity(EVENTS_KEPT);
     if let Some(advertise) = &settings.advertise {
-        options = options.advertise(resolve(advertise).await?);
+        options = options.advertise(resolve("advertise", advertise).await?);
     }
     options.keyring = read_keyring(&settings)?;
     options.keyring_file = settings.keyring_file.clone();
@@ -300,14 +300,14 @@ pub(super) fn bind_addr(settings: &Settings) -> Result<String, String> {
     settings.bind_on(&found).map_err(|error| error.to_string())
 }
 
-/// The first address of `host:port`.
-async fn resolve(addr: &str) -> Result<String, String> {
+/// The first address of `host:port`, which is for that.
+async fn resolve(what: &str, addr: &str) -> Result<String, String> {
     let mut found = tokio::net::lookup_host(addr)
         .await
-        .map_err(|error| format!("Invalid advertise address: '{addr}': {error}"))?;
+        .map_err(|error| format!("Invalid {what} address: '{addr}': {error}"))?;
     match found.next() {
         Some(found) => Ok(found.to_string()),
-        None => Err(format!("Invalid advertise address: '{addr}' has none")),
+        None => Err(format!("Invalid {what} address: '{addr}' has none")),
     }
 }
 

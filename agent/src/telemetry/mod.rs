@@ -96,8 +96,16 @@ impl Telemetry {
             readings.push(Reading { key, value });
         };
         for (name, count) in node.counters.iter() {
-            add(name, Value::Counter(count));
+            // Together they are how long something took.
+            if !name.starts_with("round_trip") {
+                add(name, Value::Counter(count));
+            }
         }
+        let round_trips = Value::Sample {
+            count: node.counters.round_trips,
+            total: Duration::from_micros(node.counters.round_trip_micros),
+        };
+        add("round_trip", round_trips);
         let sockets = &node.sockets;
         for (name, count) in [
             ("wakes", sockets.wakes),

@@ -18,6 +18,8 @@ impl Node {
             return;
         }
         let rtt = self.now.since(sent);
+        self.counters.round_trips += 1;
+        self.counters.round_trip_micros += u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
         self.counters.zero_round_trips += u64::from(rtt.is_zero());
         let rng = &mut self.coordinate_rng;
         let theirs = match wire {

@@ -1,11 +1,11 @@
 //! Writing the snapshot, away from the protocol's path.
 
 mod log;
+mod queue;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -31,7 +31,7 @@ const QUEUE: usize = 4096;
 /// seconds the writer tries to replace the file by one that has everything.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    records: SyncSender<Record>,
+    records: queue::Sender<Record>,
     status: SharedStatus,
     /// Closed when the thread has ended.
     ended: async_channel::Receiver<()>,
@@ -98,7 +98,7 @@ impl SnapshotWriter {
         }
 
         let status = SharedStatus::default();
-        let (records, queue) = sync_channel(QUEUE);
+        let (records, queue) = queue::bounded(QUEUE);
         let (running, ended) = async_channel::bounded(1);
         let log = Log::new(
             path.clone(),
@@ -127,7 +127,7 @@ impl SnapshotWriter {
     ///
     /// After [`Record::Leave`] only clocks are recorded.
     pub fn append(&self, record: Record) {
-        if self.records.try_send(record).is_err() {
+        if !self.records.try_send(record) {
             lock(&self.status).dropped += 1;
         }
     }

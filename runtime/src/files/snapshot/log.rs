@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serf_core::snapshot::{Record, Recovered, State};
 
 use super::super::replace::replace;
+use super::queue::Receiver;
 use super::{COMPACT, SharedStatus, lock};
 
 /// Permissions of a new snapshot, minus the umask.

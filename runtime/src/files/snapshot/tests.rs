@@ -165,9 +165,9 @@ fn run_on_a_full_disk(path: &Path, records: &[Record]) -> SnapshotStatus {
         AT_ONCE,
         Arc::clone(&status),
     );
-    let (send, receive) = sync_channel(records.len());
+    let (send, receive) = queue::bounded(records.len());
     for record in records {
-        send.send(record.clone()).unwrap();
+        assert!(send.try_send(record.clone()));
     }
     drop(send);
     log.run(&receive);
@@ -221,7 +221,7 @@ fn a_device_is_written_but_never_read_or_replaced() {
 
 #[test]
 fn a_full_queue_does_not_hold_the_caller_up() {
-    let (records, _nobody_reads) = sync_channel(2);
+    let (records, _nobody_reads) = queue::bounded(2);
     let writer = SnapshotWriter {
         records,
         status: SharedStatus::default(),
