@@ -270,10 +270,9 @@ impl Node {
         let Some(suspicion) = self.suspicions.get_mut(&slot) else {
             return;
         };
-        let before = suspicion.deadline();
-        if !suspicion.confirm(accuser) {
+        let Some(before) = suspicion.confirm(accuser) else {
             return;
-        }
+        };
         let deadline = suspicion.deadline();
         self.suspicion_deadlines.remove(&(before, slot));
         self.suspicion_deadlines.insert((deadline, slot));

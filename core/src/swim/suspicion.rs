@@ -42,20 +42,18 @@ impl Suspicion {
         }
     }
 
-    /// Takes note that `accuser` suspects, too. True if that is news that others should hear.
-    pub(crate) fn confirm(&mut self, accuser: RawName<'_>) -> bool {
+    /// Takes note that `accuser` suspects, too. If that is news that others should hear, answers when
+    /// the suspicion would have ended without it.
+    pub(crate) fn confirm(&mut self, accuser: RawName<'_>) -> Option<Instant> {
         let full = self.confirmations() >= self.wanted;
         if full || self.accusers.iter().any(|known| accuser == *known) {
-            return false;
+            return None;
         }
-        match Name::try_from(accuser) {
-            Ok(name) => {
-                self.accusers.reserve_exact(1);
-                self.accusers.push(name);
-                true
-            }
-            Err(_) => false,
-        }
+        let name = Name::try_from(accuser).ok()?;
+        let before = self.deadline();
+        self.accusers.reserve_exact(1);
+        self.accusers.push(name);
+        Some(before)
     }
 
     fn confirmations(&self) -> u32 {
@@ -113,7 +111,7 @@ mod tests {
         let mut s = suspicion(3, 2, 30);
         let mut timeouts = vec![s.timeout().as_millis()];
         for accuser in ["a", "b", "c"] {
-            assert!(s.confirm(accuser.into()));
+            assert!(s.confirm(accuser.into()).is_some());
             timeouts.push(s.timeout().as_millis());
         }
         assert_eq!(timeouts, [30_000, 16_000, 7_810, 2_000]);
@@ -122,11 +120,11 @@ mod tests {
     #[test]
     fn an_accuser_counts_once_and_no_more_are_taken_than_wanted() {
         let mut s = suspicion(2, 1, 6);
-        assert!(!s.confirm("first".into()));
-        assert!(s.confirm("a".into()));
-        assert!(!s.confirm("a".into()));
-        assert!(s.confirm("b".into()));
-        assert!(!s.confirm("c".into()));
+        assert_eq!(s.confirm("first".into()), None);
+        assert!(s.confirm("a".into()).is_some());
+        assert_eq!(s.confirm("a".into()), None);
+        assert!(s.confirm("b".into()).is_some());
+        assert_eq!(s.confirm("c".into()), None);
         assert_eq!(s.into_accusers(), [name("first"), name("a"), name("b")]);
     }
 
@@ -134,7 +132,7 @@ mod tests {
     fn without_wanted_confirmations_it_runs_for_the_minimum() {
         let mut s = suspicion(0, 4, 24);
         assert_eq!(s.timeout(), Duration::from_secs(4));
-        assert!(!s.confirm("a".into()));
+        assert_eq!(s.confirm("a".into()), None);
     }
 
     proptest! {
