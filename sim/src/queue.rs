@@ -25,6 +25,8 @@ pub struct Queue<T> {
     cursor: u64,
     /// One bit per level that has entries.
     levels: u8,
+    /// One bit per word of `occupied` that is not zero.
+    words: [u8; LEVELS],
     /// One bit per slot that has entries.
     occupied: [[u64; WORDS]; LEVELS],
     lists: Box<[[List; SLOTS]; LEVELS]>,
@@ -64,6 +66,7 @@ impl<T> Queue<T> {
         Self {
             cursor: 0,
             levels: 0,
+            words: [0; LEVELS],
             occupied: [[0; WORDS]; LEVELS],
             lists: Box::new([[empty; SLOTS]; LEVELS]),
             cells: Vec::new(),
@@ -144,9 +147,8 @@ impl<T> Queue<T> {
 
     /// The first slot of a level that has entries; there is one.
     fn first_slot(&self, level: usize) -> usize {
-        let words = &self.occupied[level];
-        let word = words.iter().take_while(|word| **word == 0).count();
-        word * u64::BITS as usize + words[word].trailing_zeros() as usize
+        let word = self.words[level].trailing_zeros() as usize % WORDS;
+        word * u64::BITS as usize + self.occupied[level][word].trailing_zeros() as usize
     }
 
     fn take_head(&mut self, level: usize, slot: usize, head: u32) -> (u64, T) {
@@ -189,10 +191,13 @@ impl<T> Queue<T> {
             head: NONE,
             tail: NONE,
         };
-        let words = &mut self.occupied[level];
-        words[slot / 64] &= !(1 << (slot % 64));
-        if *words == [0; WORDS] {
-            self.levels &= !(1 << level);
+        let word = &mut self.occupied[level][slot / 64];
+        *word &= !(1 << (slot % 64));
+        if *word == 0 {
+            self.words[level] &= !(1 << (slot / 64));
+            if self.words[level] == 0 {
+                self.levels &= !(1 << level);
+            }
         }
     }
 
@@ -204,6 +209,7 @@ impl<T> Queue<T> {
         if list.head == NONE {
             list.head = index;
             self.occupied[level][slot / 64] |= 1 << (slot % 64);
+            self.words[level] |= 1 << (slot / 64);
             self.levels |= 1 << level;
         } else {
             self.cells[list.tail as usize].next = index;
