@@ -333,12 +333,14 @@ fn a_hangup_reloads_the_level_of_the_log_and_the_tags() {
             .any(|line| line.contains("Accepted client"))
     );
 
-    std::fs::write(&file.0, "{").unwrap();
-    agent.process.signal("HUP");
-    agent.process.wait_for("==> Reloading configuration...");
-    agent
-        .process
-        .wait_for("==> Failed to reload configs: Error decoding");
+    let loud = r#"{"log_level": "loud", "tags": {"a": "9"}}"#;
+    for (wrong, reason) in [("{", "Error decoding"), (loud, "Invalid log level: LOUD")] {
+        std::fs::write(&file.0, wrong).unwrap();
+        agent.process.signal("HUP");
+        let refusal = format!("==> Failed to reload configs: {reason}");
+        agent.process.wait_for(&refusal);
+    }
+    tags("alive  a=1");
 
     std::fs::write(&file.0, r#"{"log_level": "debug", "tags": {"a": "2"}}"#).unwrap();
     agent.process.signal("HUP");

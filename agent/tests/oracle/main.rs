@@ -397,19 +397,14 @@ fn agents_start_and_end_alike() {
     ] {
         let ip = fresh_ip();
         let [ours, reference] = Which::BOTH.map(|which| {
-            let ends = || {
-                let mut agent = Agent::start_at(which, ip, "alpha", args);
-                agent.process.signal(signal);
-                (agent.process.exit_code(), agent.process.lines())
-            };
-            let (mut ended, mut lines) = ends();
-            // The reference says that it runs just before it begins to listen for signals: on a busy
-            // machine one may come too early and kill it.
-            for _ in 0..4 {
-                if which == Which::Reference && ended.is_none() {
-                    (ended, lines) = ends();
-                }
+            let mut agent = Agent::start_at(which, ip, "alpha", args);
+            if which == Which::Reference {
+                // It says that it runs just before it begins to listen for signals, and a signal that
+                // comes too early kills it. This it says a second later.
+                agent.process.wait_for("Received event: member-join");
             }
+            agent.process.signal(signal);
+            let (ended, mut lines) = (agent.process.exit_code(), agent.process.lines());
             assert_eq!(ended, Some(code), "{which:?} {args:?}");
             let is_log = |line: &String| line.contains(" [") && !line.starts_with("==>");
             lines.retain(|line| !is_log(line));
