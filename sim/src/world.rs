@@ -345,11 +345,14 @@ impl World {
 
     #[inline(always)]
     pub(crate) fn observe(&mut self, node: usize, what: What<'_>) {
-        if self.checks.is_some() || self.log.is_some() {
+        // Where this is called, the kind is known: it costs a load and a comparison.
+        let watched = self.checks.as_ref().is_some_and(|it| it.want(&what));
+        if watched || self.log.is_some() {
             self.note(node, what);
         }
     }
 
+    #[inline(never)]
     fn note(&mut self, node: usize, what: What<'_>) {
         if let (What::Event(event), Some(log)) = (what, &mut self.log) {
             log.push(Logged {
