@@ -185,9 +185,8 @@ impl Delivery {
         let Returned { node, at, missing } = returned;
         let (network, host) = (world.network(), &world.hosts[*node]);
         let fair = self.caught_up_within.is_some() || network.is_fair(&world.params);
-        let flood = self.pending.len() as u64 > world.params.event_buffer / 2;
         let disturbed = network.is_cut() || world.network_disturbed > *at;
-        if !fair || flood || disturbed || !host.is_healthy() || host.disturbed > *at {
+        if !fair || disturbed || !host.is_healthy() || host.disturbed > *at {
             return Ok(());
         }
         self.returns += 1;

@@ -181,9 +181,10 @@ impl Draw {
             _ => {
                 group.wires = Some(Speaks::Memberlist);
                 group.gossip_protocol = Some(self.pick(&[2, 3, 4]));
-                self.flips = false;
             }
         }
+        // On that wire a packet to a stranger has no checksum, and to old members none has.
+        self.flips = group.wires != Some(Speaks::Memberlist);
         vec![group]
     }
 
