@@ -115,7 +115,8 @@ impl Check for FalseFailures {
             let since = since.max(disturbed).max(world.network_disturbed);
             if one.is_healthy()
                 && other.is_healthy()
-                && !(world.names_shared && world.shares_name(member))
+                && !world.is_contested(observer)
+                && !world.is_contested(member)
                 && world.cluster_of(observer) == world.cluster_of(member)
                 && reachable(world, observer, member)
                 && world.now().since(since) > bound
