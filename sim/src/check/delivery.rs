@@ -318,9 +318,11 @@ impl Check for Delivery {
             self.pending.pop_front();
         }
         let bound = self.caught_up_within.unwrap_or(bound);
-        let due = |it: &mut Returned| world.now().since(it.at) >= bound;
-        while let Some(returned) = self.returned.pop_front_if(due) {
-            self.judge_return(world, &returned)?;
+        let due = |it: &&Returned| world.now().since(it.at) >= bound;
+        while self.returned.front().filter(due).is_some() {
+            if let Some(returned) = self.returned.pop_front() {
+                self.judge_return(world, &returned)?;
+            }
         }
         Ok(())
     }
