@@ -73,7 +73,13 @@ impl World {
             .unwrap_or(node)
     }
 
-    pub(crate) fn shares_name(&self, node: usize) -> bool {
+    /// True if another node claims the name of this one, so that one of the two is no member for
+    /// the others.
+    pub(crate) fn is_contested(&self, node: usize) -> bool {
+        self.names_shared && self.shares_name(node)
+    }
+
+    fn shares_name(&self, node: usize) -> bool {
         let name = self.name(node);
         let has_it = |other: &usize| *other != node && self.name(*other) == name;
         (0..self.len()).any(|other| has_it(&other))

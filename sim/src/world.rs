@@ -280,7 +280,7 @@ impl World {
     /// True if the node ever had an address other than the one that it was added with, or shares its
     /// name: then it had to claim that anew, for which any incarnation will do.
     pub(crate) fn has_moved(&self, node: usize) -> bool {
-        self.hosts[node].moved || self.names_shared && self.shares_name(node)
+        self.hosts[node].moved || self.is_contested(node)
     }
 
     /// The highest incarnation that a node has ever had.

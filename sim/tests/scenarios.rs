@@ -93,6 +93,7 @@ fn worlds_of_old_bugs_hold() {
         include_str!("regressions/373-damaged-event.toml"),
         include_str!("regressions/983-newer-incarnation.toml"),
         include_str!("regressions/1100-native-only.toml"),
+        include_str!("regressions/1626-renamed.toml"),
         include_str!("regressions/4734-moved.toml"),
     ];
     for text in worlds {

@@ -65,11 +65,14 @@ impl Node {
     pub fn rejoin(&mut self, now: Instant) -> Result<CommandId, CommandError> {
         self.tape.input(Some(now), || Input::Rejoin);
         self.advance(now);
+        // Under another name it may be in its own snapshot, and would answer itself.
+        let own = self.own_record().profile.addr;
         let order = Order::new(self.sync_rng.next_u64(), self.table.slots());
         let failed: Vec<SocketAddr> = order
             .filter_map(|slot| self.table.get(slot))
             .filter(|record| record.state() == State::Dead)
             .map(|record| record.profile.addr)
+            .filter(|addr| *addr != own)
             .take(MAX_TRIED)
             .collect();
         self.begin_rejoin(&failed, now)

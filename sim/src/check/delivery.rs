@@ -185,9 +185,8 @@ impl Delivery {
         let Returned { node, at, missing } = returned;
         let (network, host) = (world.network(), &world.hosts[*node]);
         let fair = self.caught_up_within.is_some() || network.is_fair(&world.params);
-        let flood = self.pending.len() as u64 > world.params.event_buffer / 2;
         let disturbed = network.is_cut() || world.network_disturbed > *at;
-        if !fair || flood || disturbed || !host.is_healthy() || host.disturbed > *at {
+        if !fair || disturbed || !host.is_healthy() || host.disturbed > *at {
             return Ok(());
         }
         self.returns += 1;
@@ -319,9 +318,11 @@ impl Check for Delivery {
             self.pending.pop_front();
         }
         let bound = self.caught_up_within.unwrap_or(bound);
-        let due = |it: &mut Returned| world.now().since(it.at) >= bound;
-        while let Some(returned) = self.returned.pop_front_if(due) {
-            self.judge_return(world, &returned)?;
+        let due = |it: &&Returned| world.now().since(it.at) >= bound;
+        while self.returned.front().filter(due).is_some() {
+            if let Some(returned) = self.returned.pop_front() {
+                self.judge_return(world, &returned)?;
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::world::World;
 
 /// A healthy node that takes another healthy one for failed, although nothing is cut between
 /// them, gets over that within the [settling time](super::settling_time) of the last fault that
-/// concerned either of them or the network.
+/// concerned either of them or the network. Of two that claim one name, one may be unknown.
 ///
 /// Counts all false failures on the way: that is what Lifeguard is measured by. With
 /// [`FalseFailures::none`], none is accepted.
@@ -115,6 +115,8 @@ impl Check for FalseFailures {
             let since = since.max(disturbed).max(world.network_disturbed);
             if one.is_healthy()
                 && other.is_healthy()
+                && !world.is_contested(observer)
+                && !world.is_contested(member)
                 && world.cluster_of(observer) == world.cluster_of(member)
                 && reachable(world, observer, member)
                 && world.now().since(since) > bound

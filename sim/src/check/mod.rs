@@ -323,7 +323,10 @@ pub(crate) fn steady(world: &World, node: usize, cluster: u32, at: Instant) -> b
     /// Nodes that joined later than this before need not get it.
     const GRACE: Duration = Duration::from_secs(15);
     let host = &world.hosts[node];
-    world.cluster_of(node) == cluster && host.is_healthy() && host.disturbed + GRACE <= at
+    world.cluster_of(node) == cluster
+        && host.is_healthy()
+        && host.disturbed + GRACE <= at
+        && !world.is_contested(node)
 }
 
 /// How long nodes may take to agree once nothing disturbs them any more: time for each to reach

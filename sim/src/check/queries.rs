@@ -90,13 +90,14 @@ impl Queries {
         let Some(known) = self.asked.get_mut(&(asker, query)) else {
             return Err(format!("{from} answers node {asker}, which did not ask"));
         };
-        let name = Name::new(from).ok().filter(|it| self.names.contains(it));
-        let Some(name) = name else {
-            return Err(format!("{from} answers node {asker}, and nobody is that"));
-        };
-        let Some(node) = seen.world.index_of(&name) else {
-            // It has taken another name since.
-            return Ok(());
+        let name = Name::new(from).ok();
+        let node = name.as_ref().and_then(|name| seen.world.index_of(name));
+        let (Some(name), Some(node)) = (name.clone(), node) else {
+            // Unless it has taken another name since.
+            return match name.is_some_and(|name| self.names.contains(&name)) {
+                true => Ok(()),
+                false => Err(format!("{from} answers node {asker}, and nobody is that")),
+            };
         };
         self.answers += 1;
         if !known.answered.insert(name) && !seen.world.has_moved(node) {

@@ -181,9 +181,10 @@ impl Draw {
             _ => {
                 group.wires = Some(Speaks::Memberlist);
                 group.gossip_protocol = Some(self.pick(&[2, 3, 4]));
-                self.flips = false;
             }
         }
+        // On that wire a packet to a stranger has no checksum, and to old members none has.
+        self.flips = group.wires != Some(Speaks::Memberlist);
         vec![group]
     }
 
@@ -296,14 +297,15 @@ impl Draw {
     /// Two or three places, up to as far from each other as there are on Earth.
     fn regions(&mut self) -> Distances {
         let count = 2 + self.below(2) as usize;
-        let mut distances = vec![vec![Span(Duration::from_millis(1)); count]; count];
-        for one in 0..count {
-            for other in 0..one {
-                let far = self.span(5, 150);
-                distances[one][other] = far;
-                distances[other][one] = far;
-            }
-        }
+        let near = Span(Duration::from_millis(1));
+        let far = [self.span(5, 150), self.span(5, 150), self.span(5, 150)];
+        // Of three places each pair has its distance.
+        let between = |one: usize, other: usize| match one == other {
+            true => near,
+            false => far[one + other - 1],
+        };
+        let row = |one| (0..count).map(|other| between(one, other)).collect();
+        let distances = (0..count).map(row).collect();
         Distances {
             nodes: vec![self.nodes / count; count],
             distances,

@@ -267,9 +267,11 @@ impl Scenario {
             judge_keys(world)?;
         }
         let caught_up = world.find_check::<Delivery>().map(Delivery::caught_up);
-        if self.expect.caught_up_within.is_some() && caught_up.is_none_or(|it| it.1 == 0) {
+        let (returns, told, _) = caught_up.unwrap_or_default();
+        if self.expect.caught_up_within.is_some() && told == 0 {
             let expected = "nodes come back, and are told of events that they missed";
-            return Err(world.failure(expected, format!("{caught_up:?}")));
+            let found = format!("{returns} could be judged, and none was told of any");
+            return Err(world.failure(expected, found));
         }
         if let Some(bound) = self.expect.detected_within {
             let detections = world.find_check::<Recorder>().into_iter();

@@ -122,6 +122,18 @@ fn s_04_after_a_power_cut_those_that_stay_down_are_failed_and_nobody_is_alone() 
 }
 
 #[test]
+fn a_node_that_was_renamed_does_not_find_back_to_itself() {
+    let mut snapshot = State::new(false);
+    snapshot.apply(&Record::Alive {
+        name: name(7),
+        addr: addr(0),
+    });
+    let mut renamed = node(0, Config::lan(), 2, Instant::ZERO);
+    renamed.restore(&snapshot);
+    assert!(renamed.rejoin(Instant::ZERO).is_err());
+}
+
+#[test]
 fn s_34_stale_addresses_are_given_up_one_by_one() {
     let mut stale = State::new(false);
     for n in 10..60 {
