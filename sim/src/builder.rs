@@ -6,8 +6,8 @@ use serf_core::{Config, Node, Params};
 
 use crate::check::{Check, Checks};
 use crate::link::{Latency, Link, Ratio};
+use crate::lives::Memory;
 use crate::network::Network;
-use crate::operate::Memory;
 use crate::rng::{Domain, derive};
 use crate::world::World;
 

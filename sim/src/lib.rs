@@ -78,6 +78,7 @@ mod host;
 mod identity;
 pub mod lifeguard;
 mod link;
+mod lives;
 mod medium;
 mod network;
 mod operate;
