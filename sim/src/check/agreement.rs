@@ -47,9 +47,12 @@ impl Agreement {
     fn judge(&mut self, world: &World, bound: Duration, names: bool) -> Result<(), String> {
         let now = world.now();
         let running: Vec<usize> = world.running().collect();
+        // How many have found together, and how many are meant to.
         let mut sizes = BTreeMap::<u32, usize>::new();
+        let mut meant = BTreeMap::<u32, usize>::new();
         for &node in &running {
             *sizes.entry(world.cluster_of(node)).or_default() += 1;
+            *meant.entry(world.hosts[node].apart).or_default() += 1;
         }
         self.wrong_since.resize(world.len(), None);
         let every = running.len().div_ceil(SAMPLE).max(1);
@@ -62,10 +65,8 @@ impl Agreement {
             // The names cost a look at all members, so they are only seen once, and again at
             // nodes that were wrong.
             let names = since.is_some() || names && nth % every == 0;
-            let most = running
-                .iter()
-                .filter(|other| world.is_together(node, **other));
-            let wrong = wrong_number(world, node, least..=most.count())
+            let most = meant[&world.hosts[node].apart];
+            let wrong = wrong_number(world, node, least..=most)
                 .or_else(|| names.then(|| wrong_name(world, node)).flatten());
             let Some(wrong) = wrong else {
                 self.wrong_since[node] = None;
