@@ -11,7 +11,7 @@ use crate::action::StreamFailure;
 use crate::member::{Status, VersionRange};
 use crate::message::{Accusation, Sync, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
-use crate::swim::record::State;
+use crate::swim::record::{Record, State};
 use crate::swim::scaling;
 use crate::swim::table::Slot;
 use crate::time::nanos;
@@ -95,31 +95,43 @@ impl Node {
         match wire {
             Wire::Native => {
                 let count = |node: &mut Self, _| node.counters.dropped_malformed += 1;
-                self.merge_entries(native::SyncEntries::new(sync), count);
+                let skip = |entries: &mut native::SyncEntries<'_>, known: &Record| {
+                    entries.skip_known(&known.profile.announced, known.intent, known.incarnation)
+                };
+                self.merge_entries(native::SyncEntries::new(sync), skip, count);
             }
             Wire::Memberlist => {
                 let origin = self.origin(peer);
-                self.merge_entries(
-                    memberlist::SyncEntries::new(sync, origin),
-                    Self::count_refused,
-                );
+                let entries = memberlist::SyncEntries::new(sync, origin);
+                self.merge_entries(entries, |_, _| false, Self::count_refused);
             }
         }
         self.merge_state(sync, wire, newcomer);
         Ok(())
     }
 
-    /// Takes in what can be read, and lets the rest be counted.
-    fn merge_entries<'a, E>(
+    /// Takes in what can be read, and lets the rest be counted. `skip` steps over an entry that says
+    /// nothing but what the record does, if it can tell so at a glance.
+    fn merge_entries<'a, E, I: Iterator<Item = Result<SyncEntry<'a>, E>>>(
         &mut self,
-        entries: impl Iterator<Item = Result<SyncEntry<'a>, E>>,
+        mut entries: I,
+        skip: impl Fn(&mut I, &Record) -> bool,
         count: impl Fn(&mut Self, E),
     ) {
         let own_name = self.name.clone();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
         let mut near = 0;
-        for entry in entries {
+        loop {
+            while near != self.me
+                && let Some(record) = self.table.get(near)
+                && skip(&mut entries, record)
+            {
+                near += 1;
+            }
+            let Some(entry) = entries.next() else {
+                break;
+            };
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {

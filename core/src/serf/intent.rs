@@ -38,6 +38,11 @@ impl Intent {
         Self(time << 1)
     }
 
+    /// As it is on the native wire, a number that grows with what counts.
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
     /// When, by the member clock; zero for [`NONE`](Self::NONE).
     #[must_use]
     pub const fn ltime(self) -> LamportTime {

@@ -247,6 +247,23 @@ impl<'a> SyncEntries<'a> {
     pub fn new(sync: &Sync<'a>) -> Self {
         Self { rest: sync.entries }
     }
+
+    /// Steps over the next entry if it says nothing but what is known, as nearly all do: that the
+    /// member is alive, just so announced, at no later incarnation and with no later intent than
+    /// these. Not all such entries are recognised.
+    #[inline]
+    pub(crate) fn skip_known(
+        &mut self,
+        announced: &Announcement,
+        intent: Intent,
+        incarnation: u32,
+    ) -> bool {
+        let Some(len) = announced.known_entry(self.rest, intent, incarnation) else {
+            return false;
+        };
+        self.rest = &self.rest[len..];
+        true
+    }
 }
 
 impl<'a> Iterator for SyncEntries<'a> {
