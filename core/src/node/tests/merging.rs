@@ -8,8 +8,9 @@ use super::*;
 use crate::member::VersionRange;
 use crate::message::{Accusation, Alive, Message, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
+use crate::swim::record::State;
 use crate::wire::native::{PacketWriter, SyncWriter};
-use crate::{LamportTime, Versions};
+use crate::{Counters, LamportTime, Versions};
 
 #[derive(Debug, Clone, Copy)]
 enum News {
@@ -116,6 +117,73 @@ fn any_news() -> impl Strategy<Value = News> {
     prop_oneof![settled(), (1u32..6).prop_map(News::Suspect)]
 }
 
+/// What an exchange says of one member.
+#[derive(Debug, Clone)]
+struct Said {
+    member: usize,
+    state: SyncState,
+    incarnation: u32,
+    intent: Intent,
+}
+
+const OTHERS: usize = 6;
+
+/// One about each of the others.
+fn entries() -> impl Strategy<Value = Vec<Said>> {
+    let one = (any::<bool>(), 1u32..4, any::<bool>(), 0u64..100);
+    prop::collection::vec(one, OTHERS).prop_map(|said| {
+        let said = (1..).zip(said);
+        let said = said.map(|(member, (alive, incarnation, leaves, ltime))| {
+            let leave = Intent::leave(LamportTime::new(ltime));
+            Said {
+                member,
+                state: if alive {
+                    SyncState::Alive
+                } else {
+                    SyncState::Dead
+                },
+                incarnation,
+                intent: if leaves { leave } else { leave.withdrawn() },
+            }
+        });
+        said.collect()
+    })
+}
+
+/// What a node that knows all others makes of an exchange.
+fn merged(entries: &[Said]) -> (Vec<(State, u32, Intent)>, Counters) {
+    let mut node = node(0, Config::lan(), 1, Instant::ZERO);
+    for n in 1..=OTHERS {
+        let member = Identity::new(name(n), addr(n));
+        node.acquaint(&member).expect("it can be reached");
+    }
+    let mut frame = Vec::new();
+    let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 10_000);
+    for said in entries {
+        let slot = node.table.find((&name(said.member)).into());
+        let record = slot.and_then(|slot| node.table.get(slot));
+        let profile = &record.expect("it is known").profile;
+        assert!(writer.push(&SyncEntry {
+            state: said.state,
+            intent: said.intent,
+            alive: Alive {
+                incarnation: said.incarnation,
+                name: (&profile.name).into(),
+                addr: profile.addr,
+                versions: profile.versions,
+                meta: profile.meta(),
+            },
+        }));
+    }
+    writer.finish(&[]);
+    let id = node.accept_stream(addr(2), Instant::ZERO);
+    let id = id.expect("there is room");
+    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+    let records = node.table.iter();
+    let records = records.map(|(_, it)| (it.state(), it.incarnation, it.intent));
+    (records.collect(), *node.counters())
+}
+
 proptest! {
     /// SWIM promises this for announcements and deaths; a suspicion is a question, not news.
     #[test]
@@ -130,40 +198,9 @@ proptest! {
     /// they are all read.
     #[test]
     fn a_state_exchange_says_the_same_in_any_order(
-        (entries, shuffled) in prop::collection::vec((1u32..4, 0u64..100, any::<bool>(), any::<bool>()), 6)
-            .prop_map(|said| (1..).zip(said).collect::<Vec<_>>())
+        (entries, shuffled) in entries()
             .prop_flat_map(|said| (Just(said.clone()), Just(said).prop_shuffle())),
     ) {
-        let merged = |entries: &[(usize, (u32, u64, bool, bool))]| {
-            let mut node = node(0, Config::lan(), 1, Instant::ZERO);
-            for n in 1..7 {
-                let member = Identity::new(name(n), addr(n));
-                node.acquaint(&member).expect("it can be reached");
-            }
-            let mut frame = Vec::new();
-            let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 10_000);
-            for &(n, (incarnation, ltime, leaves, alive)) in entries {
-                let slot = node.table.find((&name(n)).into()).expect("it is known");
-                let profile = &node.table.get(slot).expect("it is known").profile;
-                let leave = Intent::leave(LamportTime::new(ltime));
-                assert!(writer.push(&SyncEntry {
-                    state: if alive { SyncState::Alive } else { SyncState::Dead },
-                    intent: if leaves { leave } else { leave.withdrawn() },
-                    alive: Alive {
-                        incarnation,
-                        name: (&profile.name).into(),
-                        addr: profile.addr,
-                        versions: profile.versions,
-                        meta: profile.meta(),
-                    },
-                }));
-            }
-            writer.finish(&[]);
-            let id = node.accept_stream(addr(2), Instant::ZERO).expect("there is room");
-            node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
-            let records = node.table.iter().map(|(_, it)| (it.state(), it.incarnation, it.intent));
-            (records.collect::<Vec<_>>(), *node.counters())
-        };
         prop_assert_eq!(merged(&entries), merged(&shuffled));
     }
 
