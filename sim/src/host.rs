@@ -183,7 +183,11 @@ impl Host {
     /// Has the processor fetch what an event will touch: see [`Node::prefetch`].
     #[inline]
     pub(crate) fn prefetch(&self) {
-        std::hint::black_box(self.alarm.generation as u64 ^ self.usage.datagrams_sent);
+        // A word of each cache line.
+        let lines = u64::from(self.journal.is_some())
+            ^ u64::from(self.alarm.generation)
+            ^ self.usage.ticks;
+        std::hint::black_box(lines);
         if let Some(node) = &self.node {
             node.prefetch();
         }
