@@ -184,9 +184,8 @@ impl Host {
     #[inline]
     pub(crate) fn prefetch(&self) {
         // A word of each cache line.
-        let lines = u64::from(self.journal.is_some())
-            ^ u64::from(self.alarm.generation)
-            ^ self.usage.ticks;
+        let lines =
+            u64::from(self.journal.is_some()) ^ u64::from(self.alarm.generation) ^ self.usage.ticks;
         std::hint::black_box(lines);
         if let Some(node) = &self.node {
             node.prefetch();

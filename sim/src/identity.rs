@@ -17,6 +17,9 @@ impl World {
         let old = std::mem::replace(&mut self.hosts[node].identity.name, name);
         self.give_up_name(node, &old);
         self.hosts[node].last_word = 0;
+        // Whoever has the name in the end claims it from the other's address.
+        self.hosts[node].moved = true;
+        self.hosts[with].moved = true;
         self.names_shared = true;
         self.network.faults.shared_names += 1;
     }
