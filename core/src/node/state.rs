@@ -2,10 +2,8 @@
 //! sections 7.4 and 8.3).
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use super::{Node, NodeClocks};
-use crate::event::Event;
 use crate::member::Status;
 use crate::message::{self, Clocks, MemberTime, StateEntry};
 use crate::serf::clock::{LamportClock, LamportTime};
@@ -121,11 +119,8 @@ impl Node {
         }
         if join && self.joins_without_past() {
             self.events.raise_minimum(peer);
-        } else if !newcomer && let Some(Range { start, end }) = self.events.missed(own, peer) {
-            self.event(Event::EventsMissed {
-                from: start,
-                until: end,
-            });
+        } else if !newcomer {
+            self.tell_missed(own, peer);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! User events: what an application tells all members (wire-protocol reference, section 8.4).
 
+use core::ops::Range;
+
 use super::Node;
 use crate::error::CommandError;
 use crate::event::Event;
@@ -65,9 +67,14 @@ impl Node {
 
     /// Delivers an event unless it was delivered before, is too old, or cannot be.
     pub(super) fn take_user_event(&mut self, event: &message::UserEvent<'_>) -> Option<UserEvent> {
+        let before = self.clocks.event.time();
         if !self.clocks.event.witness(event.ltime) {
             self.counters.dropped_implausible += 1;
             return None;
+        }
+        // Who knows nobody else has had no part in what went before.
+        if self.table.len() > 1 {
+            self.tell_missed(before, self.clocks.event.time());
         }
         match self.events.insert(event, self.clocks.event.time()) {
             Ok(event) => {
@@ -83,6 +90,17 @@ impl Node {
                 *counter += 1;
                 None
             }
+        }
+    }
+
+    /// Tells the application of the times that this node, whose clock was at `own`, will not hear of
+    /// any more, now that it follows one which is at `peer`.
+    pub(super) fn tell_missed(&mut self, own: LamportTime, peer: LamportTime) {
+        if let Some(Range { start, end }) = self.events.missed(own, peer) {
+            self.event(Event::EventsMissed {
+                from: start,
+                until: end,
+            });
         }
     }
 

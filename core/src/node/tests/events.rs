@@ -153,6 +153,39 @@ fn whoever_was_away_for_too_long_is_told_what_cannot_be_told_any_more() {
 }
 
 #[test]
+fn an_event_by_gossip_that_leaps_over_more_than_is_kept_says_so_too() {
+    let config = Config {
+        event_buffer: 8,
+        stream_ping: false,
+        ..Config::lan()
+    };
+    let mut cluster = Cluster::joined(2, config);
+    cluster.deaf.insert((0, 1));
+    let first = cluster.nodes[0].event_time();
+    for n in 0..20 {
+        cluster.send(0, &format!("event-{n}"));
+    }
+    cluster.run(3 * SECOND);
+    assert!(cluster.heard(1).is_empty());
+    cluster.deaf.clear();
+    cluster.send(0, "last");
+    cluster.run(60 * SECOND);
+    let gaps: Vec<_> = cluster
+        .events
+        .iter()
+        .filter_map(|(n, event)| match event {
+            Event::EventsMissed { from, until } if *n == 1 => Some((*from, *until)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gaps, [(first, first.after(13))]);
+    // The next state exchange brings what is kept.
+    let kept = (13..20).map(|n| format!("event-{n}"));
+    let expected: Vec<_> = core::iter::once("last".into()).chain(kept).collect();
+    assert_eq!(cluster.heard(1), expected);
+}
+
+#[test]
 fn an_event_that_is_too_large_is_refused_with_its_size_and_the_limit() {
     let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
     let error = lone.user_event("deploy", &[0; 507], false, Instant::ZERO);
