@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Counts since the start of a node. Each only grows.
+        // In memory as declared: what a node at rest counts shares a cache line.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         #[repr(C)]

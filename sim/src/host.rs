@@ -118,7 +118,7 @@ pub(crate) struct Host {
     pub(crate) disk: Option<Box<Disk>>,
     /// Whom it knew when it crashed, a few of them.
     pub(crate) remembered: Vec<usize>,
-    /// Whether it ever had another address than at first.
+    /// Whether it ever had another address than at first, or a name that another one had.
     pub(crate) moved: bool,
     /// The highest incarnation that it had in earlier lives.
     pub(crate) last_word: u32,

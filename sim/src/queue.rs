@@ -287,6 +287,7 @@ mod tests {
                     now = expected.map_or(limit, |(at, _)| at);
                 }
                 prop_assert_eq!(wheel.len(), heap.len());
+                prop_assert_eq!(wheel.likely_next().is_some(), !heap.is_empty());
             }
         }
     }

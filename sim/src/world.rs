@@ -280,7 +280,7 @@ impl World {
     /// True if the node ever had an address other than the one that it was added with, or a name
     /// that another one had: then it had to claim that anew, for which any incarnation will do.
     pub(crate) fn has_moved(&self, node: usize) -> bool {
-        self.hosts[node].moved || self.is_contested(node)
+        self.hosts[node].moved
     }
 
     /// The highest incarnation that a node has ever had.

@@ -109,6 +109,7 @@ pub struct Node {
     now: Instant,
     params: Params,
     name: Name,
+    /// As in the own record, which would have to be looked up for each packet.
     addr: SocketAddr,
     me: Slot,
     next_seq: u32,

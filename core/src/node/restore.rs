@@ -66,7 +66,7 @@ impl Node {
         self.tape.input(Some(now), || Input::Rejoin);
         self.advance(now);
         // Under another name it may be in its own snapshot, and would answer itself.
-        let own = self.own_record().profile.addr;
+        let own = self.addr;
         let order = Order::new(self.sync_rng.next_u64(), self.table.slots());
         let failed: Vec<SocketAddr> = order
             .filter_map(|slot| self.table.get(slot))

@@ -77,6 +77,7 @@ impl Node {
     /// The next time at which [`handle_tick`](Self::handle_tick) has something to do.
     pub(super) fn deadline(&self) -> Instant {
         let first = self.timers.first();
+        // At rest that is all, and what else has deadlines is not even looked at.
         if self.only_timers {
             debug_assert_eq!(self.other_deadline(), Instant::FAR_FUTURE);
             return first;
@@ -85,7 +86,7 @@ impl Node {
     }
 
     /// The first deadline of what has some besides the timers.
-    pub(super) fn other_deadline(&self) -> Instant {
+    fn other_deadline(&self) -> Instant {
         let mut first = Instant::FAR_FUTURE;
         for at in [self.streams.first_deadline(), self.collectors.deadline()] {
             first = first.min(at.unwrap_or(Instant::FAR_FUTURE));

@@ -128,6 +128,16 @@ fn what_gossip_did_not_bring_the_next_state_exchange_does() {
     assert_eq!(cluster.heard(1), ["whispered"]);
 }
 
+/// Of what times node 1 said that it missed them.
+fn gaps(cluster: &Cluster) -> Vec<(LamportTime, LamportTime)> {
+    let events = cluster.events.iter();
+    let gaps = events.filter_map(|(n, event)| match event {
+        Event::EventsMissed { from, until } if *n == 1 => Some((*from, *until)),
+        _ => None,
+    });
+    gaps.collect()
+}
+
 #[test]
 fn whoever_was_away_for_too_long_is_told_what_cannot_be_told_any_more() {
     let config = Config {
@@ -143,11 +153,7 @@ fn whoever_was_away_for_too_long_is_told_what_cannot_be_told_any_more() {
         cluster.send(0, &format!("event-{n}"));
     }
     cluster.run(60 * SECOND);
-    let gap = cluster.events.iter().find_map(|(n, event)| match event {
-        Event::EventsMissed { from, until } if *n == 1 => Some((*from, *until)),
-        _ => None,
-    });
-    assert_eq!(gap, Some((first, first.after(12))));
+    assert_eq!(gaps(&cluster), [(first, first.after(12))]);
     let expected: Vec<_> = (12..20).map(|n| format!("event-{n}")).collect();
     assert_eq!(cluster.heard(1), expected);
 }
@@ -170,15 +176,7 @@ fn an_event_by_gossip_that_leaps_over_more_than_is_kept_says_so_too() {
     cluster.deaf.clear();
     cluster.send(0, "last");
     cluster.run(60 * SECOND);
-    let gaps: Vec<_> = cluster
-        .events
-        .iter()
-        .filter_map(|(n, event)| match event {
-            Event::EventsMissed { from, until } if *n == 1 => Some((*from, *until)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(gaps, [(first, first.after(13))]);
+    assert_eq!(gaps(&cluster), [(first, first.after(13))]);
     // The next state exchange brings what is kept.
     let kept = (13..20).map(|n| format!("event-{n}"));
     let expected: Vec<_> = core::iter::once("last".into()).chain(kept).collect();
