@@ -25,7 +25,6 @@ impl Node {
     pub(crate) fn resume(saved: &[u8], keys: Option<Keyring>) -> Option<Self> {
         let mut node: Self = postcard::from_bytes(saved).ok()?;
         node.table.reindex();
-        node.rumours.reindex();
         node.queues.reindex();
         if let Some(coordinates) = &mut node.coordinates {
             coordinates.reindex();

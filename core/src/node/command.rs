@@ -17,8 +17,8 @@ use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
 use crate::journal::Input;
 use crate::member::Profile;
+use crate::swim::accuser::Accuser;
 use crate::swim::record::State;
-use crate::swim::rumour::{Claim, Rumour};
 use crate::tags::{self, Tags};
 use crate::time::Instant;
 
@@ -240,11 +240,7 @@ impl Node {
         self.table.set_profile(self.me, Arc::new(profile));
         self.table
             .set_state(self.me, State::Alive, incarnation, self.now);
-        self.spread_rumour(Rumour {
-            subject: self.me,
-            claim: Claim::Alive,
-            incarnation,
-        });
+        self.spread_rumour(self.me, Accuser::member(self.me));
         if changed {
             self.member_event(self.me, MemberEventKind::Update, Cause::Announced);
         }

@@ -9,11 +9,11 @@ use super::Node;
 use super::intent::IntentNews;
 use super::query::QueryNews;
 use super::wires::Writer;
-use crate::member::Profile;
+use crate::member::Name;
 use crate::message::{Accusation, Message, RawName, SerfMessage};
 use crate::serf::event::UserEvent;
 use crate::swim::broadcasts::{Broadcast, Broadcasts, MAX_QUEUED, Offer};
-use crate::swim::rumour::{Claim, Rumour};
+use crate::swim::record::{Record, State};
 
 /// No message is shorter than this on the wire, so a packet with less room is full.
 const SHORTEST: usize = 8;
@@ -72,13 +72,20 @@ impl Node {
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);
         }
-        let table = &self.table;
-        self.rumours.fill(limit, |rumour| {
+        let Self {
+            table,
+            strangers,
+            rumours,
+            name,
+            ..
+        } = self;
+        rumours.fill(limit, |subject, by| {
             if writer.remaining() < SHORTEST {
                 return Offer::Full;
             }
-            match table.get(rumour.subject) {
-                Some(record) if push_rumour(writer, rumour, &record.profile) => Offer::Packed,
+            let by = || strangers.name(by, table).unwrap_or(name);
+            match table.get(subject) {
+                Some(record) if push_rumour(writer, record, by) => Offer::Packed,
                 _ => Offer::TooLong,
             }
         });
@@ -138,16 +145,27 @@ fn fill_from<T: Broadcast>(
     });
 }
 
-fn push_rumour(writer: &mut impl Writer, rumour: &Rumour, subject: &Profile) -> bool {
+/// Packs what is believed of a member; that it is not there is told on the word of `by`.
+fn push_rumour<'a>(
+    writer: &mut impl Writer,
+    record: &'a Record,
+    by: impl FnOnce() -> &'a Name,
+) -> bool {
+    let Record {
+        profile,
+        incarnation,
+        ..
+    } = record;
     let accusation = |from| Accusation {
-        incarnation: rumour.incarnation,
-        name: (&subject.name).into(),
+        incarnation: *incarnation,
+        name: (&profile.name).into(),
         from: RawName::from(from),
     };
-    match &rumour.claim {
-        Claim::Alive => writer.push_alive(rumour.incarnation, subject),
-        Claim::Suspect(from) => writer.push(&Message::Suspect(accusation(from))),
-        Claim::Dead(from) => writer.push(&Message::Dead(accusation(from))),
+    match record.state() {
+        State::Alive => writer.push_alive(*incarnation, profile),
+        State::Suspect => writer.push(&Message::Suspect(accusation(by()))),
+        State::Dead => writer.push(&Message::Dead(accusation(by()))),
+        State::Left => writer.push(&Message::Dead(accusation(&profile.name))),
     }
 }
 

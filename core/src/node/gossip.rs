@@ -6,15 +6,16 @@ use core::time::Duration;
 use super::Node;
 use super::outbox::Output;
 use super::timers::Timer;
+use crate::swim::accuser::Accuser;
 use crate::swim::order::Order;
 use crate::swim::record::State;
-use crate::swim::rumour::Rumour;
+use crate::swim::table::Slot;
 use crate::time::{Instant, nanos};
 
 impl Node {
-    /// Queues a rumour and sees to it that it is told.
-    pub(super) fn spread_rumour(&mut self, rumour: Rumour) {
-        self.rumours.push(rumour, self.now);
+    /// Has what is believed of a member from now on told, on the word of `by`.
+    pub(super) fn spread_rumour(&mut self, subject: Slot, by: Accuser) {
+        self.rumours.push(subject, by, self.now);
         self.arm_gossip();
     }
 
@@ -46,6 +47,9 @@ impl Node {
             self.to_tell = false;
             self.rumours.shrink_if_idle();
             self.queues.shrink_if_idle();
+            if self.suspicions.is_empty() {
+                self.strangers.clear();
+            }
             return;
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);

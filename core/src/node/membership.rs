@@ -17,11 +17,11 @@ use super::wires::Dest;
 use super::{Node, Phase};
 use crate::event::{Cause, Event, MemberEventKind};
 use crate::member::{Name, Profile, Status, Versions};
-use crate::message::{Accusation, Alive, RawName};
+use crate::message::{Accusation, Alive};
+use crate::swim::accuser::Accuser;
 use crate::swim::pool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumour::{Claim, Rumour};
-use crate::swim::scaling;
+use crate::swim::scaling::Scale;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::table::Slot;
 use crate::tags::META_LIMIT;
@@ -83,14 +83,10 @@ impl Node {
             self.table.set_profile(slot, profile);
         }
         self.counters.announcements += 1;
-        self.forget_suspicion(slot);
+        self.suspicions.remove(slot);
         self.table
             .set_state(slot, State::Alive, alive.incarnation, self.now);
-        self.spread_rumour(Rumour {
-            subject: slot,
-            claim: Claim::Alive,
-            incarnation: alive.incarnation,
-        });
+        self.spread_rumour(slot, Accuser::member(slot));
         if !before.is_live() {
             // Back again: whatever was said of its leaving is over.
             self.table.set_intent(slot, intent.withdrawn(), self.now);
@@ -115,11 +111,7 @@ impl Node {
         let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
         let slot = self.table.insert(record);
         self.recall_intent(slot);
-        self.spread_rumour(Rumour {
-            subject: slot,
-            claim: Claim::Alive,
-            incarnation: alive.incarnation,
-        });
+        self.spread_rumour(slot, Accuser::member(slot));
         self.member_event(slot, MemberEventKind::Join, Cause::Announced);
     }
 
@@ -207,16 +199,22 @@ impl Node {
         if slot == self.me {
             return self.on_accused(suspect);
         }
-        match state {
-            State::Suspect if suspect.incarnation == known => {
-                self.confirm(slot, known, suspect.from);
-            }
-            State::Alive | State::Suspect => {
-                if let Ok(accuser) = Name::try_from(suspect.from) {
-                    self.suspect(slot, suspect.incarnation, accuser);
-                }
-            }
-            State::Dead | State::Left => {}
+        if !state.is_live() {
+            return;
+        }
+        let same = state == State::Suspect && suspect.incarnation == known;
+        // By far the most frequent end: another copy of what everybody knows by now.
+        if same && self.table.get(slot).is_some_and(Record::is_settled) {
+            return;
+        }
+        let Some(accuser) = self.strangers.accuser(suspect.from, &self.table) else {
+            self.counters.dropped_unknown_member += 1;
+            return;
+        };
+        if same {
+            self.confirm(slot, accuser);
+        } else {
+            self.suspect(slot, suspect.incarnation, accuser);
         }
     }
 
@@ -234,8 +232,8 @@ impl Node {
     }
 
     /// Begins to suspect a live member.
-    pub(super) fn suspect(&mut self, slot: Slot, incarnation: u32, accuser: Name) {
-        self.forget_suspicion(slot);
+    pub(super) fn suspect(&mut self, slot: Slot, incarnation: u32, accuser: Accuser) {
+        self.suspicions.remove(slot);
         self.table
             .set_state(slot, State::Suspect, incarnation, self.now);
         let members = self.table.live();
@@ -244,76 +242,42 @@ impl Node {
         let others = members.saturating_sub(2);
         let enough = self.params.lifeguard.suspicion && others >= wanted as usize;
         let wanted = if enough { wanted } else { 0 };
-        let bounds = scaling::suspicion_timeouts(&self.params, members);
-        let suspicion = Suspicion::new(accuser.clone(), wanted, bounds, self.now);
-        self.suspicion_deadlines
-            .insert((suspicion.deadline(), slot));
+        let scale = Scale::of(members);
+        let suspicion = Suspicion::new(accuser, wanted, scale, &self.params, self.now);
+        self.table.settle(slot, suspicion.is_settled());
         self.suspicions.insert(slot, suspicion);
         self.counters.suspicions += 1;
-        let claim = Claim::Suspect(accuser.clone());
-        self.spread_rumour(Rumour {
-            subject: slot,
-            claim,
-            incarnation,
-        });
-        if let Some(record) = self.table.get(slot) {
-            let member = record.to_member(self.params.wires);
-            self.event(Event::Suspected {
-                member,
-                by: accuser,
-            });
+        self.spread_rumour(slot, accuser);
+        let by = self.strangers.name(accuser, &self.table);
+        if let (Some(by), Some(record)) = (by, self.table.get(slot)) {
+            let (by, member) = (by.clone(), record.to_member(self.params.wires));
+            self.event(Event::Suspected { member, by });
         }
     }
 
     /// Another member suspects it, too: the more, the sooner it is believed.
-    pub(super) fn confirm(&mut self, slot: Slot, incarnation: u32, accuser: RawName<'_>) {
-        let Some(suspicion) = self.suspicions.get_mut(&slot) else {
-            return;
-        };
-        let Some(before) = suspicion.confirm(accuser) else {
-            return;
-        };
-        let deadline = suspicion.deadline();
-        self.suspicion_deadlines.remove(&(before, slot));
-        self.suspicion_deadlines.insert((deadline, slot));
-        if let Ok(accuser) = Name::try_from(accuser) {
-            let claim = Claim::Suspect(accuser);
-            self.spread_rumour(Rumour {
-                subject: slot,
-                claim,
-                incarnation,
-            });
+    pub(super) fn confirm(&mut self, slot: Slot, accuser: Accuser) {
+        let news = self.suspicions.confirm(slot, accuser, &self.params);
+        if let Some(settled) = news {
+            if settled {
+                self.table.settle(slot, true);
+            }
+            self.spread_rumour(slot, accuser);
         }
-    }
-
-    fn forget_suspicion(&mut self, slot: Slot) -> Option<Suspicion> {
-        let suspicion = self.suspicions.remove(&slot)?;
-        self.suspicion_deadlines
-            .remove(&(suspicion.deadline(), slot));
-        Some(suspicion)
     }
 
     /// Declares those dead that did not refute in time.
     pub(super) fn expire_suspicions(&mut self) {
-        while let Some(&(deadline, slot)) = self.suspicion_deadlines.first() {
-            if deadline > self.now {
-                break;
-            }
-            let accusers = self.forget_suspicion(slot).map(Suspicion::into_accusers);
+        while let Some((slot, suspicion)) = self.suspicions.take_due(self.now) {
             let Some(record) = self.table.get(slot) else {
                 continue;
             };
             self.counters.suspicions_expired += 1;
-            let cause = Cause::SuspicionExpired {
-                accusers: accusers.unwrap_or_default(),
-            };
-            self.bury(
-                slot,
-                State::Dead,
-                record.incarnation,
-                self.name.clone(),
-                cause,
-            );
+            let name = |accuser| self.strangers.name(accuser, &self.table).cloned();
+            let accusers = suspicion.accusers().filter_map(name).collect();
+            let cause = Cause::SuspicionExpired { accusers };
+            let (incarnation, own) = (record.incarnation, Accuser::member(self.me));
+            self.bury(slot, State::Dead, incarnation, own, cause);
         }
     }
 
@@ -325,19 +289,7 @@ impl Node {
         }
         self.counters.stalls += 1;
         self.adjust_health(1);
-        let running: Vec<Slot> = self
-            .suspicion_deadlines
-            .iter()
-            .map(|&(_, slot)| slot)
-            .collect();
-        self.suspicion_deadlines.clear();
-        for slot in running {
-            if let Some(suspicion) = self.suspicions.get_mut(&slot) {
-                suspicion.postpone(late);
-                self.suspicion_deadlines
-                    .insert((suspicion.deadline(), slot));
-            }
-        }
+        self.suspicions.postpone(late);
     }
 
     /// `from` is who told it in a packet of gossip.
@@ -354,15 +306,19 @@ impl Node {
             State::Dead => left || dead.incarnation > known,
             State::Left => dead.incarnation > known,
         };
-        let (true, Ok(by)) = (news, Name::try_from(dead.from)) else {
+        if !news {
+            return;
+        }
+        let by = self.strangers.accuser(dead.from, &self.table);
+        let name = by.and_then(|by| self.strangers.name(by, &self.table));
+        let (Some(by), Some(name)) = (by, name) else {
+            self.counters.dropped_unknown_member += 1;
             return;
         };
-        let cause = if left {
-            Cause::Departed
-        } else {
-            Cause::Declared { by: by.clone() }
+        let (state, cause) = match left {
+            true => (State::Left, Cause::Departed),
+            false => (State::Dead, Cause::Declared { by: name.clone() }),
         };
-        let state = if left { State::Left } else { State::Dead };
         self.bury(slot, state, dead.incarnation, by, cause);
     }
 
@@ -390,20 +346,16 @@ impl Node {
         slot: Slot,
         state: State,
         incarnation: u32,
-        by: Name,
+        by: Accuser,
         cause: Cause,
     ) {
         self.counters.burials += 1;
-        self.forget_suspicion(slot);
+        self.suspicions.remove(slot);
         let status = |node: &Self| node.table.get(slot).map(Record::status);
         let before = status(self);
         self.table.set_state(slot, state, incarnation, self.now);
         let after = status(self);
-        self.spread_rumour(Rumour {
-            subject: slot,
-            claim: Claim::Dead(by),
-            incarnation,
-        });
+        self.spread_rumour(slot, by);
         if before == after {
             return;
         }
@@ -429,11 +381,7 @@ impl Node {
         let incarnation = self.own_record().incarnation.max(said).saturating_add(1);
         self.table
             .set_state(self.me, State::Alive, incarnation, self.now);
-        self.spread_rumour(Rumour {
-            subject: self.me,
-            claim: Claim::Alive,
-            incarnation,
-        });
+        self.spread_rumour(self.me, Accuser::member(self.me));
         self.counters.refutations += 1;
         self.event(Event::Refuted {
             accuser,
@@ -494,12 +442,29 @@ impl Node {
 
     /// Erases a member.
     pub(super) fn forget(&mut self, slot: Slot, cause: Cause) {
-        self.forget_suspicion(slot);
-        self.rumours.remove(&slot);
+        self.suspicions.remove(slot);
+        self.rumours.remove(slot);
         self.abandon_probe_of(slot);
         self.forget_distance(slot);
         self.member_event(slot, MemberEventKind::Reap, cause);
-        self.table.remove(slot);
+        if let Some(record) = self.table.remove(slot) {
+            self.forget_accuser(slot, &record.profile.name);
+        }
+    }
+
+    /// Whom a member that is forgotten has accused stays accused by that name; by this node's own
+    /// if there are too many of the kind.
+    fn forget_accuser(&mut self, slot: Slot, name: &Name) {
+        if self.suspicions.is_empty() && self.rumours.is_empty() {
+            return;
+        }
+        let stranger = self.strangers.accuser(name.into(), &self.table);
+        let (old, new) = (
+            Accuser::member(slot),
+            stranger.unwrap_or(Accuser::member(self.me)),
+        );
+        self.suspicions.replace_accuser(old, new);
+        self.rumours.replace_accuser(old, new);
     }
 
     fn intern(&self, name: &Name, alive: &Alive<'_>) -> Arc<Profile> {

@@ -46,7 +46,7 @@ mod user_event;
 mod wires;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -81,14 +81,14 @@ use crate::serf::intents::Intents;
 use crate::serf::query_buffer::QueryBuffer;
 use crate::serf::responder::Responder;
 use crate::stats::{Counters, QueueReport};
+use crate::swim::accuser::{Accuser, Strangers};
 use crate::swim::awareness::Awareness;
-use crate::swim::broadcasts::Broadcasts;
 use crate::swim::order::Order;
 use crate::swim::pool::ProfilePool;
 use crate::swim::record::{Record, State};
-use crate::swim::rumour::{Claim, Rumour};
+use crate::swim::rumours::Rumours;
 use crate::swim::scaling;
-use crate::swim::suspicion::Suspicion;
+use crate::swim::suspicions::Suspicions;
 use crate::swim::table::{Slot, Table};
 use crate::tags;
 use crate::time::{Instant, nanos};
@@ -140,7 +140,7 @@ pub struct Node {
     envelope: Envelope,
 
     // What has deadlines besides the timers.
-    suspicion_deadlines: BTreeSet<(Instant, Slot)>,
+    suspicions: Suspicions,
     /// Probes made for others, by our own sequence number.
     helper_probes: BTreeMap<u32, HelperProbe>,
     /// When to nack which of them, in order of time; also those that are over already.
@@ -155,8 +155,9 @@ pub struct Node {
     /// Queries that the application may answer.
     responder: Responder,
     vote: Option<Vote>,
-    suspicions: BTreeMap<Slot, Suspicion>,
-    rumours: Broadcasts<Rumour>,
+    /// Accusers that are no members here.
+    strangers: Strangers,
+    rumours: Rumours,
     queues: Queues,
     clocks: NodeClocks,
     /// Intents about members that are not known yet.
@@ -271,7 +272,7 @@ impl Node {
             me,
             table,
             pool: None,
-            rumours: Broadcasts::new(usize::MAX),
+            rumours: Rumours::new(),
             clocks: NodeClocks::new(),
             intents: Intents::new(MAX_INTENTS),
             prunes: Vec::new(),
@@ -282,8 +283,8 @@ impl Node {
             vote: None,
             responder: Responder::default(),
             queues: Queues::default(),
-            suspicions: BTreeMap::new(),
-            suspicion_deadlines: BTreeSet::new(),
+            suspicions: Suspicions::default(),
+            strangers: Strangers::default(),
             awareness: Awareness::new(params.awareness_max),
             coordinates: params
                 .coordinates
@@ -317,11 +318,7 @@ impl Node {
             tape: Tape::default(),
             params,
         };
-        node.spread_rumour(Rumour {
-            subject: me,
-            claim: Claim::Alive,
-            incarnation: 1,
-        });
+        node.spread_rumour(me, Accuser::member(me));
         node.member_event(me, MemberEventKind::Join, Cause::Announced);
         Ok(node)
     }

@@ -16,6 +16,7 @@ use crate::action::StreamId;
 use crate::event::Event;
 use crate::member::Name;
 use crate::message::{Ack, IndirectPing, Nack, Ping, RawName};
+use crate::swim::accuser::Accuser;
 use crate::swim::order::Order;
 use crate::swim::record::State;
 use crate::swim::table::Slot;
@@ -212,10 +213,10 @@ impl Node {
         } else {
             1
         });
-        let accuser = self.name.clone();
+        let accuser = Accuser::member(self.me);
         match state {
             State::Alive => self.suspect(probe.slot, incarnation, accuser),
-            State::Suspect => self.confirm(probe.slot, incarnation, (&accuser).into()),
+            State::Suspect => self.confirm(probe.slot, accuser),
             State::Dead | State::Left => {}
         }
     }

@@ -9,8 +9,8 @@ use crate::action::{CommandId, Outcome};
 use crate::error::CommandError;
 use crate::event::{Cause, MemberEventKind};
 use crate::member::Name;
+use crate::swim::accuser::Accuser;
 use crate::swim::record::State;
-use crate::swim::rumour::{Claim, Rumour};
 use crate::swim::table::Slot;
 use crate::time::Instant;
 
@@ -99,7 +99,7 @@ impl Node {
     fn spread_ended(&mut self, index: usize, complete: bool) {
         let Spread { id, subject, .. } = self.spreads.remove(index);
         let told = match &subject {
-            Subject::Rumour(slot) => self.rumours.told(slot),
+            Subject::Rumour(slot) => self.rumours.told(*slot),
             Subject::Intent(name) => self.queues.intents.told(name),
         };
         let packets = told.unwrap_or_else(|| self.transmit_limit());
@@ -141,12 +141,7 @@ impl Node {
         self.table
             .set_state(self.me, State::Left, incarnation, self.now);
         self.member_event(self.me, MemberEventKind::Leave, Cause::Departed);
-        let claim = Claim::Dead(self.name.clone());
-        self.spread_rumour(Rumour {
-            subject: self.me,
-            claim,
-            incarnation,
-        });
+        self.spread_rumour(self.me, Accuser::member(self.me));
         self.await_spread_until(deadline, id, Subject::Rumour(self.me));
     }
 
@@ -157,7 +152,7 @@ impl Node {
         self.end_joins();
         for Spread { id, subject, .. } in core::mem::take(&mut self.spreads) {
             let told = match &subject {
-                Subject::Rumour(slot) => self.rumours.told(slot),
+                Subject::Rumour(slot) => self.rumours.told(*slot),
                 Subject::Intent(name) => self.queues.intents.told(name),
             };
             let (complete, packets) = (false, told.unwrap_or(0));

@@ -88,11 +88,12 @@ impl Node {
     /// The first deadline of what has some besides the timers.
     fn other_deadline(&self) -> Instant {
         let mut first = Instant::FAR_FUTURE;
-        for at in [self.streams.first_deadline(), self.collectors.deadline()] {
+        for at in [
+            self.streams.first_deadline(),
+            self.collectors.deadline(),
+            self.suspicions.first_deadline(),
+        ] {
             first = first.min(at.unwrap_or(Instant::FAR_FUTURE));
-        }
-        if let Some(&(at, _)) = self.suspicion_deadlines.first() {
-            first = first.min(at);
         }
         if let Some((_, probe)) = self.helper_probes.first_key_value() {
             first = first.min(probe.deadline);

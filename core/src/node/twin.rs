@@ -9,8 +9,8 @@ use super::timers::Timer;
 use crate::config::Identity;
 use crate::error::CommandError;
 use crate::member::Profile;
-use crate::swim::broadcasts::Broadcasts;
 use crate::swim::record::{Record, State};
+use crate::swim::rumours::Rumours;
 use crate::swim::scaling;
 use crate::tags;
 use crate::time::{Instant, nanos};
@@ -70,9 +70,9 @@ impl Node {
         twin.events = self.events.clone();
         twin.queries = self.queries.clone();
         twin.suspicions = self.suspicions.clone();
-        twin.suspicion_deadlines = self.suspicion_deadlines.clone();
+        twin.strangers = self.strangers.clone();
         // What a new node says of itself is known.
-        twin.rumours = Broadcasts::new(usize::MAX);
+        twin.rumours = Rumours::new();
         twin.to_tell = false;
         twin.outbox = Outbox::new(self.params.max_pending_actions);
         twin.timers.stop(Timer::Gossip);

@@ -15,6 +15,8 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::QueueStats;
+pub(crate) use crate::swim::tiers::Offer;
+use crate::swim::tiers::{Index, Link, Linked, Tiers};
 use crate::time::Instant;
 
 /// The most messages that wait in a queue that nothing else bounds. One more displaces the one
@@ -30,54 +32,39 @@ pub(crate) trait Broadcast {
     fn subject(&self) -> Option<&Self::Subject>;
 }
 
-/// Handle of an entry in the slab.
-type Index = u32;
-
-const NONE: Index = u32::MAX;
-
-/// In one fill, this many messages in a row may turn out not to fit before it stops looking.
-const MAX_MISSES: u32 = 8;
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry<M> {
     /// None if the place is free.
     message: Option<M>,
     queued: Instant,
-    transmits: u32,
-    prev: Index,
-    next: Index,
+    link: Link,
 }
 
-/// The queue: tiers of messages sent equally often, least often first, newest first in each.
+impl<M> Linked for Vec<Entry<M>> {
+    fn link(&self, index: Index) -> &Link {
+        &self[index as usize].link
+    }
+
+    fn link_mut(&mut self, index: Index) -> &mut Link {
+        &mut self[index as usize].link
+    }
+}
+
+/// The queue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
 pub(crate) struct Broadcasts<M: Broadcast> {
     /// A slab; an entry is in a tier, or free.
     entries: Vec<Entry<M>>,
     free: Vec<Index>,
-    /// First entries of doubly linked lists through the slab, newest first.
-    tiers: Vec<Index>,
+    tiers: Tiers,
     #[serde(skip)]
     by_subject: HashTable<Index>,
     len: usize,
     limit: usize,
     displaced: u64,
-    /// What the packet being filled has taken so far; kept for its memory.
-    #[serde(skip)]
-    taken: Vec<Index>,
     #[serde(skip)]
     finished: Vec<M::Subject>,
-}
-
-/// What became of a message that was offered to a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offer {
-    /// It is in the packet.
-    Packed,
-    /// It does not fit any more; a shorter one may.
-    TooLong,
-    /// Nothing fits any more.
-    Full,
 }
 
 fn hash<S: Hash>(subject: &S) -> u64 {
@@ -90,12 +77,11 @@ impl<M: Broadcast> Broadcasts<M> {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
-            tiers: Vec::new(),
+            tiers: Tiers::new(),
             by_subject: HashTable::new(),
             len: 0,
             limit,
             displaced: 0,
-            taken: Vec::new(),
             finished: Vec::new(),
         }
     }
@@ -119,7 +105,7 @@ impl<M: Broadcast> Broadcasts<M> {
         let same = message.subject().and_then(|subject| self.find(subject));
         let index = match same {
             Some(index) => {
-                self.unlink(index);
+                self.tiers.remove(&mut self.entries, index);
                 index
             }
             None => {
@@ -140,31 +126,19 @@ impl<M: Broadcast> Broadcasts<M> {
         let entry = Entry {
             message: Some(message),
             queued: now,
-            transmits: 0,
-            prev: NONE,
-            next: NONE,
+            link: Link::NEW,
         };
         match self.entries.get_mut(index as usize) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
         }
-        self.link(index, 0);
-    }
-
-    /// Drops the message about `subject`, if there is one. Returns whether there was.
-    pub(crate) fn remove(&mut self, subject: &M::Subject) -> bool {
-        let Some(index) = self.find(subject) else {
-            return false;
-        };
-        self.unlink(index);
-        self.release(index);
-        true
+        self.tiers.insert(&mut self.entries, index, 0);
     }
 
     /// How often the others have been told of `subject` so far; `None` if that is over.
     pub(crate) fn told(&self, subject: &M::Subject) -> Option<u32> {
         let index = self.find(subject)?;
-        Some(self.entries[index as usize].transmits)
+        Some(self.entries[index as usize].link.transmits)
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -193,42 +167,21 @@ impl<M: Broadcast> Broadcasts<M> {
         if self.is_empty() {
             return;
         }
-        let mut misses = 0;
-        let mut taken = core::mem::take(&mut self.taken);
-        'tiers: for tier in 0..self.tiers.len() {
-            let mut index = self.tiers[tier];
-            while index != NONE {
-                let entry = &self.entries[index as usize];
-                let next = entry.next;
-                match entry.message.as_ref().map_or(Offer::TooLong, &mut offer) {
-                    Offer::Packed => {
-                        misses = 0;
-                        self.unlink(index);
-                        taken.push(index);
-                    }
-                    Offer::TooLong if misses < MAX_MISSES => misses += 1,
-                    Offer::TooLong | Offer::Full => break 'tiers,
-                }
-                index = next;
-            }
+        let mut over = Vec::new();
+        self.tiers.fill(
+            &mut self.entries,
+            limit,
+            |entries, index| {
+                let message = entries[index as usize].message.as_ref();
+                message.map_or(Offer::TooLong, &mut offer)
+            },
+            |_, index| over.push(index),
+        );
+        for index in over {
+            let message = self.release(index);
+            let subject = message.as_ref().and_then(M::subject);
+            self.finished.extend(subject.cloned());
         }
-        // Linked in again only now, so that no message is twice in one packet; the one packed
-        // first comes out first again.
-        while let Some(index) = taken.pop() {
-            let before = self.entries[index as usize].transmits;
-            let transmits = match limit {
-                Some(limit) if before + 1 >= limit => {
-                    let message = self.release(index);
-                    let subject = message.as_ref().and_then(M::subject);
-                    self.finished.extend(subject.cloned());
-                    continue;
-                }
-                Some(_) => before + 1,
-                None => before,
-            };
-            self.link(index, transmits);
-        }
-        self.taken = taken;
     }
 
     /// The next subject whose message has been sent as often as the limit asks.
@@ -256,12 +209,10 @@ impl<M: Broadcast> Broadcasts<M> {
 
     /// Makes room: the one that was told most often, and the oldest of those, goes untold.
     fn displace(&mut self) {
-        let last = self.tiers.iter().rev().find(|&&first| first != NONE);
-        let Some(&(mut index)) = last else { return };
-        while self.entries[index as usize].next != NONE {
-            index = self.entries[index as usize].next;
-        }
-        self.unlink(index);
+        let Some(index) = self.tiers.last(&self.entries) else {
+            return;
+        };
+        self.tiers.remove(&mut self.entries, index);
         self.release(index);
         self.displaced += 1;
     }
@@ -280,40 +231,6 @@ impl<M: Broadcast> Broadcasts<M> {
         self.free.push(index);
         self.len -= 1;
         Some(message)
-    }
-
-    /// Makes an entry that is in no tier the first of one.
-    fn link(&mut self, index: Index, transmits: u32) {
-        let tier = transmits as usize;
-        if tier >= self.tiers.len() {
-            self.tiers.resize(tier + 1, NONE);
-        }
-        let next = core::mem::replace(&mut self.tiers[tier], index);
-        let entry = &mut self.entries[index as usize];
-        entry.transmits = transmits;
-        entry.prev = NONE;
-        entry.next = next;
-        if next != NONE {
-            self.entries[next as usize].prev = index;
-        }
-    }
-
-    /// Takes an entry out of its tier.
-    fn unlink(&mut self, index: Index) {
-        let Entry {
-            transmits,
-            prev,
-            next,
-            ..
-        } = self.entries[index as usize];
-        if prev == NONE {
-            self.tiers[transmits as usize] = next;
-        } else {
-            self.entries[prev as usize].next = next;
-        }
-        if next != NONE {
-            self.entries[next as usize].prev = prev;
-        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Record {
     /// The latest word on whether it stays.
     pub(crate) intent: Intent,
     pub(crate) incarnation: u32,
-    /// State in bits 0 and 1, time of the last change of status above bit 8.
+    /// State in bits 0 and 1, [`SETTLED`], time of the last change of status above bit 8.
     packed: u32,
 }
 
@@ -50,6 +50,8 @@ const _: () = assert!(
 );
 
 const STATE_MASK: u32 = 0b11;
+/// Set if it is suspected, and more accusers would make no difference.
+const SETTLED: u32 = 0b100;
 const CHANGED_SHIFT: u32 = 8;
 const CHANGED_MASK: u32 = u32::MAX >> CHANGED_SHIFT;
 
@@ -85,6 +87,15 @@ impl Record {
     /// Changes the state and notes the time. Only the table calls this, as it counts states.
     pub(super) fn set_state(&mut self, state: State, now: Instant) {
         self.packed = state as u32 | (steps(now) << CHANGED_SHIFT);
+    }
+
+    /// True if it is suspected, and more accusers would make no difference.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.packed & SETTLED != 0
+    }
+
+    pub(super) fn settle(&mut self, settled: bool) {
+        self.packed = (self.packed & !SETTLED) | if settled { SETTLED } else { 0 };
     }
 
     /// Time since the last change of status, to a third of a second. Exact to 52 days.

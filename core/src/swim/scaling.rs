@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Config;
 use crate::time::nanos;
 
@@ -13,12 +15,23 @@ pub(crate) fn retransmit_limit(mult: u32, members: usize) -> u32 {
     (mult * digits).max(1)
 }
 
+/// What suspicion timeouts grow with: the common logarithm of the size of the cluster, at least one,
+/// in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scale(u16);
+
+impl Scale {
+    /// That of a cluster of so many members.
+    pub(crate) fn of(members: usize) -> Self {
+        let scale = libm::log10(members.max(1) as f64).max(1.0);
+        Self((scale * 1000.0) as u16)
+    }
+}
+
 /// Shortest and longest suspicion timeout.
-pub(crate) fn suspicion_timeouts(config: &Config, members: usize) -> (Duration, Duration) {
-    let scale = libm::log10(members.max(1) as f64).max(1.0);
-    let thousandths = (scale * 1000.0) as u64;
+pub(crate) fn suspicion_timeouts(config: &Config, scale: Scale) -> (Duration, Duration) {
     let min = u128::from(config.suspicion_mult)
-        * u128::from(thousandths)
+        * u128::from(scale.0)
         * u128::from(nanos(config.probe_interval))
         / 1000;
     let min = u64::try_from(min).unwrap_or(u64::MAX);
@@ -86,7 +99,7 @@ mod tests {
         ] {
             let min = Duration::from_millis(millis);
             assert_eq!(
-                suspicion_timeouts(&config, members),
+                suspicion_timeouts(&config, Scale::of(members)),
                 (min, 6 * min),
                 "{members} members"
             );

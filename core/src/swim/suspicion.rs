@@ -1,156 +1,223 @@
 //! A suspicion and its timer (Lifeguard, section IV.B; wire-protocol reference, section 6.9).
 
-use alloc::vec;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::member::Name;
-use crate::message::RawName;
+use crate::config::Config;
+use crate::swim::accuser::Accuser;
+use crate::swim::scaling::{Scale, suspicion_timeouts};
 use crate::time::{Instant, nanos};
+
+/// As many accusers as the default settings ask for are kept in place.
+const FEW: usize = 3;
 
 /// One member's time to refute. The more members confirm the suspicion on their own account, the
 /// shorter it gets.
+///
+/// After a partition a node has one of these for every other member, so it is kept small.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Suspicion {
-    started: Instant,
-    /// Nanoseconds. After a partition a node has one of these for every other member.
-    min: u64,
-    max: u64,
-    /// How many independent confirmations bring the timeout down to `min`.
-    wanted: u32,
+    deadline: Instant,
+    /// The size of the cluster when it began.
+    scale: Scale,
+    /// How many independent confirmations bring the timeout down to the shortest.
+    wanted: u16,
     /// The first accuser, then those who confirmed. At most `wanted + 1`.
-    accusers: Vec<Name>,
+    first: [Option<Accuser>; FEW],
+    #[expect(clippy::box_collection, reason = "seldom there, and then small")]
+    others: Option<Box<Vec<Accuser>>>,
 }
+
+const _: () = assert!(
+    size_of::<Suspicion>() <= 32,
+    "one for each pair of members after a partition"
+);
 
 impl Suspicion {
     /// A suspicion raised by `accuser`. With no confirmations wanted (a tiny cluster, or Lifeguard
-    /// off) it runs for `min`.
+    /// off) it runs for the shortest time.
     pub(crate) fn new(
-        accuser: Name,
+        accuser: Accuser,
         wanted: u32,
-        (min, max): (Duration, Duration),
+        scale: Scale,
+        config: &Config,
         now: Instant,
     ) -> Self {
+        let wanted = u16::try_from(wanted).unwrap_or(u16::MAX);
         Self {
-            started: now,
-            min: nanos(min),
-            max: nanos(max),
+            deadline: now + timeout(0, wanted, suspicion_timeouts(config, scale)),
+            scale,
             wanted,
-            accusers: vec![accuser],
+            first: [Some(accuser), None, None],
+            others: None,
         }
     }
 
-    /// Takes note that `accuser` suspects, too. If that is news that others should hear, answers when
-    /// the suspicion would have ended without it.
-    pub(crate) fn confirm(&mut self, accuser: RawName<'_>) -> Option<Instant> {
-        let full = self.confirmations() >= self.wanted;
-        if full || self.accusers.iter().any(|known| accuser == *known) {
-            return None;
+    /// Takes note that `accuser` suspects, too. True if that is news that others should hear; it
+    /// ends earlier then.
+    pub(crate) fn confirm(&mut self, accuser: Accuser, config: &Config) -> bool {
+        if self.is_settled() || self.accusers().any(|known| known == accuser) {
+            return false;
         }
-        let name = Name::try_from(accuser).ok()?;
-        let before = self.deadline();
-        self.accusers.reserve_exact(1);
-        self.accusers.push(name);
-        Some(before)
+        let bounds = suspicion_timeouts(config, self.scale);
+        let before = timeout(self.confirmations(), self.wanted, bounds);
+        match self.first.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(accuser),
+            None => self.others.get_or_insert_default().push(accuser),
+        }
+        let after = timeout(self.confirmations(), self.wanted, bounds);
+        self.deadline = self.deadline - before.saturating_sub(after);
+        true
     }
 
-    fn confirmations(&self) -> u32 {
-        self.accusers.len() as u32 - 1
+    /// True if no more confirmations make it any shorter.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.confirmations() >= self.wanted
+    }
+
+    fn confirmations(&self) -> u16 {
+        self.accusers().count() as u16 - 1
     }
 
     /// When it ends, unless confirmed or refuted before.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.started + self.timeout()
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Adds time in which this node could not have heard a refutation.
     pub(crate) fn postpone(&mut self, by: Duration) {
-        self.started = self.started + by;
-    }
-
-    fn timeout(&self) -> Duration {
-        let min = Duration::from_nanos(self.min);
-        if self.wanted < 1 {
-            return min;
-        }
-        let fraction = libm::log(f64::from(self.confirmations()) + 1.0)
-            / libm::log(f64::from(self.wanted) + 1.0);
-        let cut = fraction * (self.max - self.min) as f64;
-        let total = self.max.saturating_sub(cut as u64);
-        let whole_millis = Duration::from_millis(total / 1_000_000);
-        whole_millis.max(min)
+        self.deadline = self.deadline + by;
     }
 
     /// Who raised it, and who confirmed.
-    pub(crate) fn into_accusers(self) -> Vec<Name> {
-        self.accusers
+    pub(crate) fn accusers(&self) -> impl Iterator<Item = Accuser> {
+        let others = self.others.iter().flat_map(|others| others.iter());
+        self.first.iter().flatten().chain(others).copied()
     }
+
+    /// One accuser is known by another number from now on.
+    pub(crate) fn replace_accuser(&mut self, old: Accuser, new: Accuser) {
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        for accuser in self.first.iter_mut().flatten().chain(others) {
+            if *accuser == old {
+                *accuser = new;
+            }
+        }
+    }
+}
+
+/// How long a suspicion runs in all with so many confirmations. `bounds` are the shortest and the
+/// longest time.
+fn timeout(confirmations: u16, wanted: u16, bounds: (Duration, Duration)) -> Duration {
+    let (min, max) = bounds;
+    if wanted < 1 {
+        return min;
+    }
+    let fraction = libm::log(f64::from(confirmations) + 1.0) / libm::log(f64::from(wanted) + 1.0);
+    let cut = fraction * nanos(max - min) as f64;
+    let total = nanos(max).saturating_sub(cut as u64);
+    let whole_millis = Duration::from_millis(total / 1_000_000);
+    whole_millis.max(min)
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
+    use alloc::vec;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    fn name(text: &str) -> Name {
-        Name::new(text).expect("test names are valid")
+    fn accuser(number: u32) -> Accuser {
+        Accuser::member(number)
     }
 
-    fn suspicion(wanted: u32, min_s: u64, max_s: u64) -> Suspicion {
-        let bounds = (Duration::from_secs(min_s), Duration::from_secs(max_s));
-        Suspicion::new(name("first"), wanted, bounds, Instant::ZERO)
+    /// Settings and a scale with these bounds, in seconds, of the timeout.
+    fn settings(min_s: u32, max_s: u32) -> (Config, Scale) {
+        let config = Config {
+            suspicion_mult: min_s,
+            suspicion_max_mult: max_s / min_s,
+            ..Config::lan()
+        };
+        (config, Scale::of(10))
     }
 
     #[test]
     fn timeout_shrinks_with_confirmations_as_in_the_reference() {
-        let mut s = suspicion(3, 2, 30);
-        let mut timeouts = vec![s.timeout().as_millis()];
-        for accuser in ["a", "b", "c"] {
-            assert!(s.confirm(accuser.into()).is_some());
-            timeouts.push(s.timeout().as_millis());
-        }
+        let bounds = (Duration::from_secs(2), Duration::from_secs(30));
+        let timeouts = [0, 1, 2, 3].map(|n| timeout(n, 3, bounds).as_millis());
         assert_eq!(timeouts, [30_000, 16_000, 7_810, 2_000]);
     }
 
     #[test]
+    fn each_confirmation_brings_the_end_nearer() {
+        let (config, scale) = settings(2, 30);
+        let start = Instant::from_millis(500);
+        let mut s = Suspicion::new(accuser(0), 3, scale, &config, start);
+        let mut ends = vec![s.deadline().since(start).as_millis()];
+        for n in 1..=3 {
+            assert!(s.confirm(accuser(n), &config));
+            ends.push(s.deadline().since(start).as_millis());
+        }
+        assert_eq!(ends, [30_000, 16_000, 7_810, 2_000]);
+        s.postpone(Duration::from_secs(1));
+        assert_eq!(s.deadline().since(start).as_millis(), 3_000);
+    }
+
+    #[test]
     fn an_accuser_counts_once_and_no_more_are_taken_than_wanted() {
-        let mut s = suspicion(2, 1, 6);
-        assert_eq!(s.confirm("first".into()), None);
-        assert!(s.confirm("a".into()).is_some());
-        assert_eq!(s.confirm("a".into()), None);
-        assert!(s.confirm("b".into()).is_some());
-        assert_eq!(s.confirm("c".into()), None);
-        assert_eq!(s.into_accusers(), [name("first"), name("a"), name("b")]);
+        let (config, scale) = settings(1, 6);
+        for wanted in [2, 5] {
+            let mut s = Suspicion::new(accuser(0), wanted, scale, &config, Instant::ZERO);
+            assert!(!s.confirm(accuser(0), &config));
+            for n in 1..=wanted {
+                assert!(!s.is_settled());
+                assert!(s.confirm(accuser(n), &config));
+                assert!(!s.confirm(accuser(n), &config));
+            }
+            assert!(s.is_settled());
+            assert!(!s.confirm(accuser(99), &config));
+            let expected: Vec<Accuser> = (0..=wanted).map(accuser).collect();
+            assert_eq!(s.accusers().collect::<Vec<_>>(), expected);
+            s.replace_accuser(accuser(wanted), accuser(70));
+            assert_eq!(s.accusers().last(), Some(accuser(70)));
+        }
     }
 
     #[test]
     fn without_wanted_confirmations_it_runs_for_the_minimum() {
-        let mut s = suspicion(0, 4, 24);
-        assert_eq!(s.timeout(), Duration::from_secs(4));
-        assert_eq!(s.confirm("a".into()), None);
+        let (config, scale) = settings(4, 24);
+        let mut s = Suspicion::new(accuser(0), 0, scale, &config, Instant::ZERO);
+        assert_eq!(s.deadline().since(Instant::ZERO), Duration::from_secs(4));
+        assert!(!s.confirm(accuser(1), &config));
     }
 
     proptest! {
         #[test]
         fn timeout_never_grows_and_stays_within_bounds(
-            wanted in 0u32..20, min in 1u64..100_000, factor in 1u64..20, accusers: Vec<u8>,
+            wanted in 0u32..20, mult in 1u32..100, factor in 1u32..20, members in 1usize..100_000,
+            accusers: Vec<u8>,
         ) {
-            let bounds = (Duration::from_millis(min), Duration::from_millis(min * factor));
-            let mut s = Suspicion::new(name("first"), wanted, bounds, Instant::ZERO);
-            let mut last = s.timeout();
+            let config = Config {
+                suspicion_mult: mult,
+                suspicion_max_mult: factor,
+                ..Config::lan()
+            };
+            let scale = Scale::of(members);
+            let bounds = suspicion_timeouts(&config, scale);
+            let mut s = Suspicion::new(accuser(300), wanted, scale, &config, Instant::ZERO);
+            let mut last = s.deadline().since(Instant::ZERO);
             prop_assert!(last <= bounds.1);
-            for accuser in accusers {
-                s.confirm((&*format!("n{accuser}")).into());
-                let timeout = s.timeout();
+            for n in accusers {
+                s.confirm(accuser(u32::from(n)), &config);
+                let timeout = s.deadline().since(Instant::ZERO);
                 prop_assert!(bounds.0 <= timeout && timeout <= last);
                 last = timeout;
             }
-            if s.confirmations() >= wanted {
+            if s.is_settled() {
                 prop_assert_eq!(last, bounds.0);
             }
         }

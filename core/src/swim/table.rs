@@ -177,6 +177,16 @@ impl Table {
         }
     }
 
+    /// Notes whether more accusers of a suspected member would make no difference; it would until
+    /// then.
+    pub(crate) fn settle(&mut self, slot: Slot, settled: bool) {
+        if self.get(slot).is_some_and(|it| it.is_settled() != settled)
+            && let Some(record) = self.get_mut(slot)
+        {
+            record.settle(settled);
+        }
+    }
+
     /// Replaces what a member announces about itself. The name must be the same.
     pub(crate) fn set_profile(&mut self, slot: Slot, profile: Arc<Profile>) {
         let Some(record) = self.get_mut(slot) else {

@@ -71,9 +71,14 @@ fn exchange(node: &mut Node, state: SyncState) {
 #[test]
 fn a_state_exchange_makes_a_member_suspected_but_confirms_no_suspicion() {
     let accusers = |node: &Node| {
-        let mut all = node.suspicions.values();
-        let suspicion = all.next().expect("it is suspected").clone();
-        suspicion.into_accusers()
+        let member = node.table.find((&name(1)).into()).expect("it is known");
+        let suspicion = node.suspicions.get(member).expect("it is suspected");
+        let names = suspicion
+            .accusers()
+            .map(|by| node.strangers.name(by, &node.table));
+        names
+            .map(|name| name.expect("all have names").clone())
+            .collect::<Vec<_>>()
     };
     let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
     tell(&mut lone, News::Alive(1));
