@@ -78,12 +78,19 @@ impl Trace {
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
-        // The text of the rarer ones is as good as a field-by-field hash, and follows new fields.
-        let Event::Member(change) = event else {
-            return self.bytes(format!("{event:?}").as_bytes());
-        };
-        self.bytes(change.member.name().as_bytes());
-        self.word((change.kind as u64) << 32 | u64::from(change.member.incarnation()));
+        match event {
+            Event::Member(change) => {
+                self.bytes(change.member.name().as_bytes());
+                self.word((change.kind as u64) << 32 | u64::from(change.member.incarnation()));
+            }
+            Event::Suspected { member, by } => {
+                self.bytes(member.name().as_bytes());
+                self.bytes(by.as_bytes());
+                self.word(u64::from(member.incarnation()));
+            }
+            // The text of the rarer ones is as good as a field-by-field hash, and follows new fields.
+            other => self.bytes(format!("{other:?}").as_bytes()),
+        }
     }
 
     /// For a given word this maps hashes one to one, so that history is never forgotten.

@@ -4,6 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::healing::Differences;
 use super::streams::{Fault, Purpose};
 use super::timers::Timer;
 use super::{Node, Phase};
@@ -22,6 +23,7 @@ impl Node {
     pub(super) fn begin_periodic_sync(&mut self) {
         let wait = self.sync_wait();
         self.timers.set(Timer::Sync, self.now + wait);
+        self.exchanged_announcements();
         if self.phase != Phase::Running || self.streams.any(Purpose::Periodic) {
             return;
         }
@@ -119,12 +121,14 @@ impl Node {
         count: impl Fn(&mut Self, E),
     ) {
         let own_name = self.name.clone();
+        let mut differences = Differences::default();
         // What is new here is passed on, also by a newcomer to whom all of it is new: where many
         // join at once, those who learnt of a member this way are most of those who could tell.
         let mut near = 0;
         loop {
             while near != self.me
                 && let Some(record) = self.table.get(near)
+                && record.state() != State::Dead
                 && skip(&mut entries, record)
             {
                 near += 1;
@@ -142,6 +146,8 @@ impl Node {
             let alive = entry.alive;
             if let Some(slot) = self.table.find_near(near, alive.name) {
                 near = slot + 1;
+                let dead = self.table.get(slot).map(Record::state) == Some(State::Dead);
+                differences.returned += usize::from(dead && entry.state == SyncState::Alive);
                 if self.says_nothing_new(slot, &entry) {
                     continue;
                 }
@@ -156,7 +162,11 @@ impl Node {
                 // The peer may have heard it from the same accuser: that confirms nothing.
                 SyncState::Suspect if self.suspects_too(&entry) => {}
                 SyncState::Suspect | SyncState::Dead => {
-                    self.on_suspect(&accusation((&own_name).into()))
+                    let accusation = accusation((&own_name).into());
+                    match self.holds_alive(alive.name) {
+                        true => differences.accused.push(accusation),
+                        false => self.on_suspect(&accusation),
+                    }
                 }
                 SyncState::Left => self.on_dead(&accusation(alive.name), None),
             }
@@ -170,6 +180,7 @@ impl Node {
                 self.on_exchanged_intent(slot, entry.intent);
             }
         }
+        self.settle_differences(&differences);
     }
 
     /// True if this node suspects the member already, at the incarnation that is accused.

@@ -39,9 +39,12 @@ impl Node {
     }
 
     /// One round of gossip: the same number of random members each get what there is to tell.
-    /// The freshly dead are included, so that one that is not dead after all can refute. What they
-    /// get does not count as told: after a mass crash those alive would never hear it. (It does
-    /// where nobody else is alive, or there would be no end.)
+    /// The freshly dead are included, so that one that is not dead after all can refute; to that end
+    /// it is told first of all, as is one that is suspected (Lifeguard, section IV.C, extended from
+    /// probes to gossip). Otherwise half a cluster that comes back would have to find what is said of
+    /// itself among what is said of the rest. What the dead get does not count as told: after a mass
+    /// crash those alive would never hear it. (It does where nobody else is alive, or there would be no
+    /// end.)
     pub(super) fn gossip(&mut self) {
         if self.rumours.is_empty() && self.queues.is_empty() {
             self.to_tell = false;
@@ -54,20 +57,25 @@ impl Node {
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);
         let mut wanted = self.params.gossip_nodes;
-        let alone = self.table.live() <= 1;
+        let (alone, healing) = (self.table.live() <= 1, self.is_healing());
         for slot in Order::new(self.gossip_rng.next_u64(), self.table.slots()) {
             let Some(record) = self.table.get(slot) else {
                 continue;
             };
             let eligible = match record.state() {
                 State::Alive | State::Suspect => slot != self.me,
-                State::Dead => !record.gone_for(dead_time, now),
+                State::Dead => healing || !record.gone_for(dead_time, now),
                 State::Left => false,
             };
             if eligible {
                 let counts = alone || record.state() != State::Dead;
-                let to = self.dest(&record.profile);
-                self.push(Output::Gossip { to, counts });
+                let accused = self.params.lifeguard.buddy && record.state() != State::Alive;
+                let gossip = Output::Gossip {
+                    to: self.dest(&record.profile),
+                    accused: accused.then_some(slot),
+                    counts,
+                };
+                self.push(gossip);
                 wanted -= 1;
                 if wanted == 0 {
                     break;

@@ -82,11 +82,14 @@ impl Node {
             let profile = self.intern(&name, alive);
             self.table.set_profile(slot, profile);
         }
-        self.counters.announcements += 1;
+        self.count_announcement();
         self.suspicions.remove(slot);
         self.table
             .set_state(slot, State::Alive, alive.incarnation, self.now);
         self.spread_rumour(slot, Accuser::member(slot));
+        if before == State::Dead {
+            self.count_return();
+        }
         if !before.is_live() {
             // Back again: whatever was said of its leaving is over.
             self.table.set_intent(slot, intent.withdrawn(), self.now);
@@ -106,7 +109,7 @@ impl Node {
         if !self.is_plausible(alive, 0) || !self.make_room() {
             return;
         }
-        self.counters.announcements += 1;
+        self.count_announcement();
         let profile = self.intern(&name, alive);
         let record = Record::new(profile, alive.incarnation, State::Alive, self.now);
         let slot = self.table.insert(record);

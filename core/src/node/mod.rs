@@ -15,6 +15,7 @@
 //! - [`twin`]: nodes that know each other without having joined.
 //! - [`wires`]: which wire is spoken to whom.
 //! - [`gossip`]: who hears of what is new, and when; [`fill`]: what goes into a packet of that.
+//! - [`healing`]: when a cut between large parts has ended.
 //! - [`output`]: turning decisions into actions and bytes.
 
 mod checkpoint;
@@ -25,6 +26,7 @@ mod envelope;
 mod exchange;
 mod fill;
 mod gossip;
+mod healing;
 mod intent;
 mod keys;
 mod membership;
@@ -56,6 +58,7 @@ use self::command::Join;
 use self::conflict::Vote;
 use self::envelope::Envelope;
 use self::fill::Queues;
+use self::healing::Healing;
 use self::keys::KeyTasks;
 use self::outbox::{Outbox, Output};
 use self::probe::{HelperProbe, Probe};
@@ -169,6 +172,7 @@ pub struct Node {
     pool: Option<ProfilePool>,
     /// The pause before the last early exchange of state after a join.
     early_sync: Duration,
+    healing: Healing,
     joins: Vec<Join>,
     leave: Option<Leave>,
     next_command: u64,
@@ -299,6 +303,7 @@ impl Node {
             next_seq: setup.next_u32() >> 1,
             streams: Streams::default(),
             early_sync: params.push_pull_interval,
+            healing: Healing::default(),
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,

@@ -18,6 +18,7 @@ use crate::secret::Secret;
 use crate::serf::collector::{Answer, QuerySummary};
 use crate::serf::query::QueryKey;
 use crate::serf::responder::ReplyTo;
+use crate::swim::table::Slot;
 use crate::wire::Wire;
 
 /// One pending action. What is large and not frequent is boxed: each of them is moved twice.
@@ -49,8 +50,13 @@ pub(super) enum Output {
     Nack { seq: u32, to: Dest },
     /// Tell somebody who thinks a member dead that it is not.
     Correction { to: Dest, subject: Name },
-    /// Send what there is to tell, if it counts as told then.
-    Gossip { to: Dest, counts: bool },
+    /// Send what there is to tell, if it counts as told then; first of all what is believed of
+    /// `accused`, the receiver.
+    Gossip {
+        to: Dest,
+        accused: Option<Slot>,
+        counts: bool,
+    },
     /// Dial.
     OpenStream { id: StreamId, to: SocketAddr },
     /// Write a probe.

@@ -138,9 +138,29 @@ impl Node {
                 let alive = (record.state() == State::Alive).then_some(alive);
                 alive.and_then(|alive| self.packet(to, buf, &[Some(alive)]))
             }
-            Output::Gossip { to, counts } => {
+            Output::Gossip {
+                to,
+                accused,
+                counts,
+            } => {
                 let fill = if counts { Fill::Told } else { Fill::Untold };
-                self.filled_packet(to, buf, &[], fill)
+                let by = accused.and_then(|slot| self.rumours.by(slot));
+                let by = by.and_then(|by| self.strangers.name(by, &self.table).cloned());
+                let by = by.as_ref().unwrap_or(&name);
+                let accused = accused.and_then(|slot| self.table.get(slot).cloned());
+                let accusation = accused.as_ref().and_then(|record| {
+                    let accusation = Accusation {
+                        incarnation: record.incarnation,
+                        name: (&record.profile.name).into(),
+                        from: by.into(),
+                    };
+                    match record.state() {
+                        State::Suspect => Some(Message::Suspect(accusation)),
+                        State::Dead => Some(Message::Dead(accusation)),
+                        State::Alive | State::Left => None,
+                    }
+                });
+                self.filled_packet(to, buf, &[accusation], fill)
             }
             Output::Response { to, response } => {
                 let response = response.message(source_name);

@@ -50,12 +50,31 @@ impl Entry {
 
 /// One entry per slot, in pages that are there once one of theirs is needed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Pages(Vec<Option<Box<[Entry]>>>);
+#[serde(from = "Saved", into = "Saved")]
+struct Pages(Vec<Option<Box<[Entry; PAGE]>>>);
+
+/// How pages are saved: row by row, an empty one if it is not there.
+#[derive(Serialize, Deserialize)]
+struct Saved(Vec<Vec<Entry>>);
+
+impl From<Pages> for Saved {
+    fn from(pages: Pages) -> Self {
+        let entries = |page: Option<Box<[Entry; PAGE]>>| page.map_or(Vec::new(), |it| it.to_vec());
+        Self(pages.0.into_iter().map(entries).collect())
+    }
+}
+
+impl From<Saved> for Pages {
+    fn from(saved: Saved) -> Self {
+        let page = |entries: Vec<Entry>| <Box<[Entry; PAGE]>>::try_from(entries).ok();
+        Self(saved.0.into_iter().map(page).collect())
+    }
+}
 
 impl Pages {
     fn get(&self, slot: Slot) -> Option<&Entry> {
         let page = self.0.get(slot as usize / PAGE)?.as_ref()?;
-        page.get(slot as usize % PAGE)
+        Some(&page[slot as usize % PAGE])
     }
 
     /// The entry of a slot, which is made if need be.
@@ -128,6 +147,11 @@ impl Rumours {
         entry.by.map(|_| entry.link.transmits)
     }
 
+    /// On whose word a member is told of; `None` if that is over.
+    pub(crate) fn by(&self, subject: Slot) -> Option<Accuser> {
+        self.pages.get(subject)?.by
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -138,7 +162,7 @@ impl Rumours {
 
     /// How the queue is doing. Looks at every rumour.
     pub(crate) fn stats(&self, now: Instant) -> QueueStats {
-        let entries = self.pages.0.iter().flatten().flatten();
+        let entries = self.pages.0.iter().flatten().flat_map(|page| page.iter());
         let waiting = entries.filter(|entry| entry.by.is_some());
         let oldest = waiting.map(|entry| steps(now).wrapping_sub(entry.queued));
         let age = u64::from(oldest.max().unwrap_or(0)) << STEP_BITS;
@@ -185,7 +209,8 @@ impl Rumours {
 
     /// What was told on the word of one is told on that of another from now on.
     pub(crate) fn replace_accuser(&mut self, old: Accuser, new: Accuser) {
-        for entry in self.pages.0.iter_mut().flatten().flatten() {
+        let pages = self.pages.0.iter_mut().flatten();
+        for entry in pages.flat_map(|page| page.iter_mut()) {
             if entry.by == Some(old) {
                 entry.by = Some(new);
             }

@@ -88,6 +88,55 @@ fn a_suspected_member_is_told_first_of_all_in_the_buddy_system() {
     assert_eq!(told_with_the_probe(Lifeguard::ON).get(1), Some(&true));
 }
 
+/// Of two members that node 0 suspects, or holds as dead, those that are told so first of all by a
+/// packet of gossip.
+fn told_first_with_gossip(lifeguard: Lifeguard, dead: bool) -> BTreeSet<SocketAddr> {
+    let mut lone = Cluster::joined(3, config(lifeguard));
+    for accused in [1, 2] {
+        accuse(&mut lone, accused, 3 - accused);
+    }
+    let node = &mut lone.nodes[0];
+    let (mut buf, mut told) = (Vec::new(), BTreeSet::new());
+    let mut end = lone.now + SECOND;
+    loop {
+        buf.clear();
+        let dead_now = node
+            .members()
+            .any(|member| member.status() == Status::Failed);
+        match node.poll_action(&mut buf) {
+            Action::Wait(deadline) => {
+                let deadline = deadline.expect("a running node waits for something");
+                if dead && !dead_now {
+                    end = deadline + SECOND;
+                } else if deadline > end {
+                    return told;
+                }
+                node.handle_tick(deadline);
+            }
+            Action::SendDatagram { to } if dead_now == dead => {
+                let mut messages = read_packet(&buf).expect("a packet").flatten();
+                let about = match messages.next() {
+                    Some(Message::Dead(it)) if dead => it.name,
+                    Some(Message::Suspect(it)) if !dead => it.name,
+                    _ => continue,
+                };
+                if (1..3).any(|n| about == name(n) && to == addr(n)) {
+                    told.insert(to);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn gossip_tells_whom_it_goes_to_first_of_all_what_it_is_accused_of() {
+    for dead in [false, true] {
+        let told = told_first_with_gossip(Lifeguard::ON, dead);
+        assert_eq!(told, [addr(1), addr(2)].into(), "dead: {dead}");
+    }
+}
+
 #[test]
 fn a_crash_costs_the_others_no_health_as_nacks_come_in_time() {
     for config in [Config::lan(), Config::wan(), Config::local()] {

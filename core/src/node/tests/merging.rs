@@ -276,3 +276,52 @@ proptest! {
         }
     }
 }
+
+/// How long a node that knows 4,000 others waits, after so many of them have announced themselves
+/// anew, before it exchanges state with one of them.
+fn exchanges_after(announcements: usize) -> Duration {
+    let config = Config {
+        // What it is told comes from the test alone.
+        probe_interval: Duration::from_secs(3600),
+        ..Config::lan()
+    };
+    let mut node = node(0, config, 1, Instant::ZERO);
+    let others: Vec<Identity> = (1..4_000)
+        .map(|n| {
+            let at = SocketAddr::from(([10, 1, (n / 256) as u8, (n % 256) as u8], 7946));
+            Identity::new(name(n), at)
+        })
+        .collect();
+    for other in &others {
+        node.acquaint(other).expect("it can be reached");
+    }
+    for Identity { name, addr, .. } in &others[..announcements] {
+        let alive = Message::Alive(Alive {
+            incarnation: 2,
+            name: name.into(),
+            addr: *addr,
+            versions: Versions::CURRENT,
+            meta: &[0xff, 0x80],
+        });
+        node.handle_datagram(*addr, &packet(&alive), Instant::ZERO);
+    }
+    let (mut buf, mut now) = (Vec::new(), Instant::ZERO);
+    loop {
+        buf.clear();
+        match node.poll_action(&mut buf) {
+            Action::OpenStream { .. } => return now.since(Instant::ZERO),
+            Action::Wait(deadline) => {
+                now = deadline.expect("a running node waits for something");
+                node.handle_tick(now);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_node_that_hears_of_more_than_gossip_is_good_for_exchanges_state_soon() {
+    let soon = Config::lan().push_pull_interval / 4;
+    assert!(exchanges_after(700) <= soon);
+    assert!(exchanges_after(100) > soon);
+}

@@ -1,0 +1,132 @@
+//! The end of a cut between large parts of a cluster.
+//!
+//! Each part has given up the other by then. SWIM would find together again: whoever is called dead
+//! refutes. But with thousands on either side there is more to tell at once than gossip is good for, as
+//! its packets do not get larger with the news; and if each word of a death raised a suspicion, as it
+//! should, all would suspect all the others before they hear the refutations. So three things are
+//! different for a while, once a node notices (both of them are signs of a cut that has ended: that
+//! many of the dead return, and that a peer holds for alive whom this node holds for dead and the other
+//! way round):
+//!
+//! - All that are held for dead are gossiped to, and told so, not just the freshly dead.
+//! - The word of a peer that many are dead suspects nobody. Once the refutations are known to most, what
+//!   remains of such words raises suspicions as always.
+//! - What there is to tell is exchanged on streams. That is right whenever so many members announce
+//!   themselves at once, so it has a rule of its own: [`count_announcement`](Node::count_announcement).
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Node, Phase};
+use crate::message::{Accusation, RawName};
+use crate::swim::record::{Record, State};
+use crate::time::Instant;
+
+/// How many entries of an exchange cost as much as one announcement that is told by gossip: the latter
+/// is sent a dozen times by each node, the former once by each of two.
+const GOSSIP_PER_ENTRY: usize = 8;
+
+/// As many announcements as gossip spreads in a second or two are left to it.
+const MANY_ANNOUNCEMENTS: usize = 256;
+
+/// In a cluster of any size, fewer members than this are not a part of it that was cut off.
+const MANY_RETURNS: usize = 64;
+
+/// A part that was cut off is at least one in so many of all members.
+const PARTS: usize = 16;
+
+/// What a node has noticed of the end of a cut.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Healing {
+    /// Until when it is taken to be recent.
+    until: Instant,
+    /// How many of the dead have returned, and since when they are counted.
+    returned: usize,
+    counted_since: Instant,
+    /// How many announcements had been news at the last exchange of state.
+    announced: u64,
+}
+
+/// How a peer's beliefs differ from those of this node.
+#[derive(Debug, Default)]
+pub(super) struct Differences<'a> {
+    /// Whom the peer suspects, or holds for dead, and this node for alive.
+    pub(super) accused: Vec<Accusation<'a>>,
+    /// How many the peer holds for alive and this node for dead.
+    pub(super) returned: usize,
+}
+
+impl Node {
+    /// True if a cut has ended a short time ago.
+    pub(super) fn is_healing(&self) -> bool {
+        self.now < self.healing.until
+    }
+
+    /// A node takes part in the gossip that heals for as long as the freshly dead are gossiped to.
+    fn healing_time(&self) -> Duration {
+        self.params.gossip_to_dead
+    }
+
+    fn many(&self) -> usize {
+        (self.table.live() / PARTS).max(MANY_RETURNS)
+    }
+
+    fn begin_healing(&mut self) {
+        self.healing.until = self.now + self.healing_time();
+    }
+
+    /// Somebody has returned from the dead.
+    pub(super) fn count_return(&mut self) {
+        if self.now.since(self.healing.counted_since) > self.healing_time() {
+            self.healing.counted_since = self.now;
+            self.healing.returned = 0;
+        }
+        self.healing.returned += 1;
+        if self.healing.returned > self.many() {
+            self.begin_healing();
+        }
+    }
+
+    /// An announcement was news. If there have been so many since the last exchange of state that it is
+    /// cheaper to hear of all members than to have each of these told by gossip, and much faster, the next
+    /// exchange comes soon.
+    pub(super) fn count_announcement(&mut self) {
+        self.counters.announcements += 1;
+        let many = (self.table.live() / GOSSIP_PER_ENTRY).max(MANY_ANNOUNCEMENTS);
+        let news = self.counters.announcements - self.healing.announced;
+        if news > many as u64 && self.phase == Phase::Running {
+            self.exchanged_announcements();
+            self.sync_soon();
+        }
+    }
+
+    /// An exchange of state begins, or will soon.
+    pub(super) fn exchanged_announcements(&mut self) {
+        self.healing.announced = self.counters.announcements;
+    }
+
+    /// Whether another member is believed to be alive.
+    pub(super) fn holds_alive(&self, name: RawName<'_>) -> bool {
+        let slot = self.table.find(name).filter(|&slot| slot != self.me);
+        slot.and_then(|slot| self.table.get(slot))
+            .map(Record::state)
+            == Some(State::Alive)
+    }
+
+    /// The end of an exchange: suspects whom the peer accuses, unless all that shows is a cut.
+    pub(super) fn settle_differences(&mut self, differences: &Differences<'_>) {
+        let Differences { accused, returned } = differences;
+        let many = self.many();
+        if accused.len() > many && *returned > many {
+            self.begin_healing();
+        }
+        if accused.len() > many && self.is_healing() {
+            return;
+        }
+        for accusation in accused {
+            self.on_suspect(accusation);
+        }
+    }
+}
