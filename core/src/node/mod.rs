@@ -482,6 +482,14 @@ impl Node {
         self.table.len()
     }
 
+    /// A number that is the same at all nodes which hold the same members, at the same addresses, for
+    /// alive; at others it is another one but for a chance of 2^-64. It is always at hand: to compare
+    /// views is to compare two numbers.
+    #[must_use]
+    pub fn view_digest(&self) -> u64 {
+        self.table.digest()
+    }
+
     /// Lifeguard's local health score: 0 is healthy, up to `awareness_max - 1`.
     #[must_use]
     pub fn health_score(&self) -> u8 {

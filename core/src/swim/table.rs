@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use crate::member::Profile;
+use crate::member::{Profile, Status};
 use crate::message::RawName;
 use crate::serf::intent::Intent;
 use crate::swim::census::Census;
@@ -46,6 +46,8 @@ pub(crate) struct Table {
     hasher: FixedState,
     free: Vec<Slot>,
     census: Census,
+    /// See [`digest`](Self::digest).
+    digest: u64,
 }
 
 impl Table {
@@ -59,6 +61,7 @@ impl Table {
             counts: [0; 4],
             leaving: 0,
             census: Census::default(),
+            digest: 0,
         }
     }
 
@@ -120,6 +123,7 @@ impl Table {
         }
         self.counts[record.state() as usize] += 1;
         self.leaving += u32::from(record.is_leaving());
+        self.digest = self.digest.wrapping_add(share(&record));
         self.census
             .add(record.profile.versions, record.state() == State::Alive);
         let key = hash(&self.hasher, (&record.profile.name).into());
@@ -149,6 +153,7 @@ impl Table {
         }
         self.counts[record.state() as usize] -= 1;
         self.leaving -= u32::from(record.is_leaving());
+        self.digest = self.digest.wrapping_sub(share(&record));
         self.census
             .remove(record.profile.versions, record.state() == State::Alive);
         self.free.push(slot);
@@ -165,10 +170,12 @@ impl Table {
         if before == state {
             return;
         }
-        let was_leaving = record.is_leaving();
+        let (was_leaving, share_before) = (record.is_leaving(), share(record));
         record.set_state(state, now);
-        let (is_leaving, versions) = (record.is_leaving(), record.profile.versions);
+        let (is_leaving, share_after) = (record.is_leaving(), share(record));
+        let versions = record.profile.versions;
         self.count_leaving(was_leaving, is_leaving);
+        self.count_share(share_before, share_after);
         self.counts[before as usize] -= 1;
         self.counts[state as usize] += 1;
         if (before == State::Alive) != (state == State::Alive) {
@@ -195,7 +202,10 @@ impl Table {
         debug_assert_eq!(record.profile.name, profile.name, "a record keeps its name");
         let alive = record.state() == State::Alive;
         let (old, new) = (record.profile.versions, profile.versions);
+        let share_before = share(record);
         record.profile = profile;
+        let share_after = share(record);
+        self.count_share(share_before, share_after);
         if old != new {
             self.census.remove(old, alive);
             self.census.add(new, alive);
@@ -207,13 +217,19 @@ impl Table {
     pub(crate) fn set_intent(&mut self, slot: Slot, intent: Intent, now: Instant) {
         if let Some(record) = self.get_mut(slot) {
             let (before, was_leaving) = (record.status(), record.is_leaving());
+            let share_before = share(record);
             record.intent = intent;
             if record.status() != before {
                 record.set_state(record.state(), now);
             }
-            let is_leaving = record.is_leaving();
+            let (is_leaving, share_after) = (record.is_leaving(), share(record));
             self.count_leaving(was_leaving, is_leaving);
+            self.count_share(share_before, share_after);
         }
+    }
+
+    fn count_share(&mut self, before: u64, after: u64) {
+        self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
     }
 
     fn count_leaving(&mut self, before: bool, after: bool) {
@@ -252,6 +268,12 @@ impl Table {
         self.leaving as usize
     }
 
+    /// A number that is the same in all tables which hold the same members, at the same addresses, for
+    /// alive.
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+
     pub(crate) fn census(&self) -> &Census {
         &self.census
     }
@@ -286,6 +308,15 @@ mod pages {
     }
 }
 
+/// What a member adds to the digest: nothing unless its status is alive.
+fn share(record: &Record) -> u64 {
+    if record.status() != Status::Alive {
+        return 0;
+    }
+    let Profile { name, addr, .. } = &*record.profile;
+    FixedState::with_seed(0).hash_one((name, addr))
+}
+
 fn hash(hasher: &FixedState, name: RawName<'_>) -> u64 {
     // In one write and without a length: nothing else is hashed along with it.
     let mut hasher = hasher.build_hasher();
@@ -302,12 +333,19 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use core::net::SocketAddr;
+
     use super::*;
     use crate::member::{Name, Versions};
+    use crate::serf::clock::LamportTime;
 
     fn record(name: &str, state: State) -> Record {
+        record_at(name, state, 1)
+    }
+
+    fn record_at(name: &str, state: State, host: u8) -> Record {
         let name = Name::new(name).expect("test names are valid");
-        let addr = "10.0.0.1:7946".parse().expect("a valid address");
+        let addr = SocketAddr::from(([10, 0, 0, host], 7946));
         let profile = Profile::new(name, addr, Versions::CURRENT, &[]);
         Record::new(Arc::new(profile), 1, state, Instant::ZERO)
     }
@@ -326,7 +364,7 @@ mod tests {
                 let name = format!("member-{}", name % 100);
                 let found = table.find((&*name).into());
                 prop_assert_eq!(found.is_some(), model.contains_key(&name));
-                match (op % 3, found) {
+                match (op % 5, found) {
                     (0, None) => {
                         table.insert(record(&name, state(new)));
                         model.insert(name, state(new));
@@ -339,9 +377,23 @@ mod tests {
                         table.set_state(slot, state(new), 2, Instant::from_millis(5));
                         model.insert(name, state(new));
                     }
+                    (3, Some(slot)) => {
+                        let moved = record_at(&name, state(new), new).profile;
+                        table.set_profile(slot, moved);
+                    }
+                    (4, Some(slot)) => {
+                        let time = LamportTime::new(u64::from(new) + 1);
+                        let intent = match new % 2 {
+                            0 => Intent::leave(time),
+                            _ => Intent::join(time),
+                        };
+                        table.set_intent(slot, intent, Instant::from_millis(7));
+                    }
                     _ => {}
                 }
                 prop_assert_eq!(table.len(), model.len());
+                let shares = table.iter().map(|(_, record)| share(record));
+                prop_assert_eq!(table.digest(), shares.fold(0, u64::wrapping_add));
                 for n in 0..4 {
                     let counted = model.values().filter(|&&s| s == state(n)).count();
                     prop_assert_eq!(table.count(state(n)), counted);
