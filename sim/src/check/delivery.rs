@@ -11,7 +11,9 @@ use super::node_set::NodeSet;
 use super::{Check, Deed, Observation, Tally, Wants, What, settling_time, steady};
 use crate::world::World;
 
-/// Nobody is told of an event twice in one life, or of one that nobody sent. If the sender was
+/// Nobody is told of an event twice in one life, of one that nobody sent, or of one that it said
+/// it missed; nor does anybody say that it missed one that it was told of, but for the first time
+/// after it went on from a snapshot: what it heard of until then may not be all. If the sender was
 /// and stays healthy, every healthy node of its cluster that was there a quarter of a minute
 /// before is told within a bound, unless the network was cut or changed in between: by default, in
 /// a fair network, within the [settling time](super::settling_time). The sender has to be in touch:
@@ -34,6 +36,8 @@ pub struct Delivery {
     pending: VecDeque<(u64, Instant)>,
     /// Those who have to be told of the past, in the order in which they came.
     returned: VecDeque<Returned>,
+    /// Those that go on from a snapshot and have not said yet that they missed anything.
+    restored: NodeSet,
     /// The node that was started last, and when.
     fresh: Option<(usize, Instant)>,
     deliveries: u64,
@@ -217,7 +221,9 @@ impl Delivery {
             }
         }
         self.fresh = Some((node, seen.at));
+        self.restored.remove(node);
         if known.is_some() {
+            self.restored.insert(node);
             self.returns(seen, known);
         }
     }
@@ -291,14 +297,31 @@ impl Check for Delivery {
                         "node {node} was told of {name:?} of time {ltime} twice"
                     ));
                 }
+                if known.missed.contains(node) {
+                    let (ltime, name) = (event.ltime.get(), &event.name);
+                    return Err(format!(
+                        "node {node} was told of {name:?} of time {ltime}, which it said it missed"
+                    ));
+                }
                 known.told.insert(node);
                 known.last = seen.at;
             }
             What::Event(Event::EventsMissed { from, until }) => {
+                let times = *from..*until;
+                let restored = self.restored.contains(node);
+                self.restored.remove(node);
                 for event in self.sent.values_mut() {
-                    if (*from..*until).contains(&event.ltime) && !event.told.contains(node) {
-                        event.missed.insert(node);
+                    if !times.contains(&event.ltime) {
+                        continue;
                     }
+                    if event.told.contains(node) && !restored {
+                        let (ltime, name) = (event.ltime.get(), &event.name);
+                        return Err(format!(
+                            "node {node} said that it missed {name:?} of time {ltime}, of which it \
+                             was told"
+                        ));
+                    }
+                    event.missed.insert(node);
                 }
             }
             _ => {}
