@@ -21,8 +21,17 @@ pub enum Event {
     /// An application on some member, perhaps this one, asks something; answer with
     /// [`Node::respond`](crate::Node::respond).
     Query(Query),
-    /// This node was away for so long that others have forgotten user events that it has not
-    /// seen: any there were at these times are lost to it.
+    /// User events of these times are lost to this node: it has received none of them, and would
+    /// refuse them now, as it does not remember so far back. It was away for too long, or they were
+    /// lost on the way or came later than `event_buffer` others.
+    ///
+    /// Clocks move on only as events are sent, so that each of these times had one at least, unless
+    /// a clock was forged. Each is named once, the earlier ones first. Not named are:
+    ///
+    /// - a time of which this node had an event, although others of the same time may be lost. Only
+    ///   after it was restored does what it had until it was in touch not count.
+    /// - what was before it was in the cluster: before its first state exchange, before the
+    ///   snapshot that it went on from, or ignored by a join.
     EventsMissed {
         /// The first such time.
         from: LamportTime,

@@ -241,7 +241,7 @@ fn log(event: &Event) {
         }
         Event::EventsMissed { from, until } => tracing::warn!(
             target: "serf",
-            "Missed the user events of the times {from} to {}: nobody remembers them any more",
+            "Missed the user events of the times {from} to {}: it is too late to take them",
             until.before(1)
         ),
         other => tracing::debug!(target: "serf", "{other:?}"),

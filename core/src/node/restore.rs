@@ -37,10 +37,13 @@ impl Node {
         ];
         let refused = restored.iter().filter(|restored| !**restored).count();
         self.counters.dropped_implausible += refused as u64;
-        self.events.raise_minimum(self.clocks.event.time());
         self.queries.raise_minimum(self.clocks.query.time());
         for (name, &addr) in snapshot.alive().iter().chain(snapshot.failed()) {
             self.restore_member(name, addr);
+        }
+        // Who knows of nobody and of no event, as after it left, comes back as a new node does.
+        if self.table.len() > 1 || snapshot.event_clock() > 0 {
+            self.events.restore(self.clocks.event.time());
         }
     }
 

@@ -112,16 +112,16 @@ impl Node {
     }
 
     fn merge_event_clock(&mut self, peer: LamportTime, join: bool, newcomer: bool) {
-        let own = self.clocks.event.time();
         if !follow(&mut self.clocks.event, peer, newcomer) {
             self.counters.dropped_implausible += 1;
             return;
         }
         if join && self.joins_without_past() {
-            self.events.raise_minimum(peer);
-        } else if !newcomer {
-            self.tell_missed(own, peer);
+            self.events.begin(peer);
+        } else {
+            self.events.follow(self.clocks.event.time());
         }
+        self.tell_missed();
     }
 }
 

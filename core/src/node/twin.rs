@@ -34,6 +34,7 @@ impl Node {
             let profile = Profile::new(name.clone(), *addr, member.versions, &meta);
             let record = Record::new(Arc::new(profile), 1, State::Alive, self.now);
             self.table.insert(record);
+            self.events.follow(self.clocks.event.time());
         }
         Ok(())
     }

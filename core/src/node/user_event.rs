@@ -51,7 +51,9 @@ impl Node {
         let limit = self.params.user_event_size_limit.min(fits);
         check_user_event(&event, limit).map_err(CommandError::TooLarge)?;
         self.clocks.event.tick();
-        if let Ok(event) = self.events.insert(&event, self.clocks.event.time()) {
+        let taken = self.events.insert(&event, self.clocks.event.time());
+        self.tell_missed();
+        if let Ok(event) = taken {
             self.deliver_user_event(event.clone());
             self.spread_user_event(event);
         }
@@ -67,16 +69,13 @@ impl Node {
 
     /// Delivers an event unless it was delivered before, is too old, or cannot be.
     pub(super) fn take_user_event(&mut self, event: &message::UserEvent<'_>) -> Option<UserEvent> {
-        let before = self.clocks.event.time();
         if !self.clocks.event.witness(event.ltime) {
             self.counters.dropped_implausible += 1;
             return None;
         }
-        // Who knows nobody else has had no part in what went before.
-        if self.table.len() > 1 {
-            self.tell_missed(before, self.clocks.event.time());
-        }
-        match self.events.insert(event, self.clocks.event.time()) {
+        let taken = self.events.insert(event, self.clocks.event.time());
+        self.tell_missed();
+        match taken {
             Ok(event) => {
                 self.deliver_user_event(event.clone());
                 Some(event)
@@ -93,10 +92,10 @@ impl Node {
         }
     }
 
-    /// Tells the application of the times that this node, whose clock was at `own`, will not hear of
-    /// any more, now that it follows one which is at `peer`.
-    pub(super) fn tell_missed(&mut self, own: LamportTime, peer: LamportTime) {
-        if let Some(Range { start, end }) = self.events.missed(own, peer) {
+    /// Tells the application of what this node will not hear of any more. To be called after all that
+    /// may make the event buffer forget.
+    pub(super) fn tell_missed(&mut self) {
+        for Range { start, end } in self.events.take_missed() {
             self.event(Event::EventsMissed {
                 from: start,
                 until: end,

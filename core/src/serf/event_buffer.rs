@@ -6,9 +6,12 @@
 //! empty slots.
 //!
 //! Two more bounds are against floods: [`MAX_PER_TIME`] events of the same time, and
-//! [`MAX_BYTES`] in all. Under a flood of distinct times the oldest are forgotten and the minimum
-//! time rises past them, so that they are never delivered twice; under a flood of one time, its
+//! [`MAX_BYTES`] in all. Under a flood of distinct times the oldest are forgotten and the floor
+//! rises past them, so that they are never delivered twice; under a flood of one time, its
 //! further events are refused.
+//!
+//! Clocks move on only as somebody sends an event. So each time had one at least, and those that
+//! the floor leaves behind without any have been missed: what comes now is refused.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -31,13 +34,28 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// What an event takes besides its name and its payload; also bounds the number of events.
 const OVERHEAD: usize = 64;
 
+/// Whether the node is in touch with a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Contact {
+    /// Not so far: it misses nothing.
+    Never,
+    /// It has been restored. What it has heard of since may be its own, or from another that has
+    /// just been restored, so that it says nothing of what the others had at these times.
+    Before,
+    Now,
+}
+
 /// The events of recent times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventBuffer {
+    /// Times before its floor are accounted for: told, missed, or before the node's part.
     window: Window,
+    contact: Contact,
     /// The events of each time that has any, in order.
     by_time: BTreeMap<LamportTime, Vec<UserEvent>>,
     bytes: usize,
+    /// What was missed, for the application: empty as soon as it is told.
+    missed: Vec<Range<LamportTime>>,
 }
 
 impl EventBuffer {
@@ -45,8 +63,10 @@ impl EventBuffer {
     pub(crate) const fn new(times: u64) -> Self {
         Self {
             window: Window::new(times),
+            contact: Contact::Never,
             by_time: BTreeMap::new(),
             bytes: 0,
+            missed: Vec::new(),
         }
     }
 
@@ -60,8 +80,8 @@ impl EventBuffer {
         event: &message::UserEvent<'_>,
         clock: LamportTime,
     ) -> Result<UserEvent, Refused> {
-        self.forget_before(self.window.floor(clock));
-        if event.ltime < self.window.floor(clock) {
+        self.catch_up(clock);
+        if event.ltime < self.window.floor() {
             return Err(Refused::TooOld);
         }
         let place = match self.by_time.get(&event.ltime) {
@@ -92,44 +112,81 @@ impl EventBuffer {
     fn make_room(&mut self, size: usize, ltime: LamportTime) -> bool {
         while self.bytes + size > MAX_BYTES {
             match self.by_time.first_key_value() {
-                Some((&oldest, _)) if oldest < ltime => self.raise_minimum(oldest.after(1)),
+                Some((&oldest, _)) if oldest < ltime => self.leave_behind(oldest.after(1)),
                 _ => return false,
             }
         }
         true
     }
 
-    /// Refuses events from before `time` from now on, and forgets those that are there.
-    pub(crate) fn raise_minimum(&mut self, time: LamportTime) {
-        self.window.raise_minimum(time);
-        self.forget_before(self.window.minimum());
+    /// The node is in a cluster, and does not care for what was before `time`: that is refused from
+    /// now on, and does not count as missed.
+    pub(crate) fn begin(&mut self, time: LamportTime) {
+        self.contact = Contact::Never;
+        self.leave_behind(time);
+        self.contact = Contact::Now;
     }
 
-    fn forget_before(&mut self, time: LamportTime) {
-        while let Some(oldest) = self.by_time.first_entry() {
-            if *oldest.key() >= time {
-                return;
-            }
-            let gone: usize = oldest
-                .remove()
-                .iter()
-                .map(|e| size(&e.name, &e.payload))
-                .sum();
-            self.bytes -= gone;
+    /// Like [`begin`](Self::begin), for a node that was in a cluster until then.
+    pub(crate) fn restore(&mut self, time: LamportTime) {
+        self.begin(time);
+        self.contact = Contact::Before;
+    }
+
+    /// The node has exchanged states, which has moved its clock to `clock`. What the first exchange
+    /// leaps over was before it was in a cluster.
+    pub(crate) fn follow(&mut self, clock: LamportTime) {
+        self.catch_up(clock);
+        if self.contact == Contact::Never {
+            self.contact = Contact::Now;
         }
     }
 
-    /// The times whose events a peer whose clock is at `peer` has forgotten, but this node, whose
-    /// own clock is at `clock`, has not seen: from the first up to, and not including, the second.
-    /// Whether anything happened then cannot be known any more. Ask before witnessing `peer`.
-    pub(crate) fn missed(
-        &self,
-        clock: LamportTime,
-        peer: LamportTime,
-    ) -> Option<Range<LamportTime>> {
-        let from = clock.max(self.window.minimum());
-        let to = peer.before(self.window.size());
-        (from < to).then_some(from..to)
+    /// Takes what was missed since this was last called, in order: from the first time up to, and
+    /// not including, the second. Ask after all that may move the floor.
+    pub(crate) fn take_missed(&mut self) -> Vec<Range<LamportTime>> {
+        core::mem::take(&mut self.missed)
+    }
+
+    /// Raises the floor to what is remembered while the clock is at `clock`.
+    fn catch_up(&mut self, clock: LamportTime) {
+        let reach = self.window.reach(clock);
+        if reach <= self.window.floor() {
+            return;
+        }
+        if self.contact == Contact::Before {
+            self.contact = Contact::Now;
+            let last = self.by_time.last_key_value();
+            if last.is_some_and(|(last, _)| last.after(1) < reach) {
+                // The others were so far ahead that it was not in touch with them.
+                self.by_time.clear();
+                self.bytes = 0;
+            }
+        }
+        self.leave_behind(reach);
+    }
+
+    /// Raises the floor to `time`, and forgets what is before it.
+    fn leave_behind(&mut self, time: LamportTime) {
+        // Clocks begin at 1.
+        let mut from = self.window.floor().max(LamportTime::ZERO.after(1));
+        while let Some(oldest) = self.by_time.first_entry()
+            && *oldest.key() < time
+        {
+            let (had, events) = oldest.remove_entry();
+            self.miss(from..had);
+            from = had.after(1);
+            let gone: usize = events.iter().map(|e| size(&e.name, &e.payload)).sum();
+            self.bytes -= gone;
+        }
+        self.miss(from..time);
+        self.window.raise(time);
+    }
+
+    fn miss(&mut self, times: Range<LamportTime>) {
+        if self.contact != Contact::Never && !times.is_empty() {
+            self.missed.push(times);
+        }
     }
 
     /// All events, in order; for a state exchange.
@@ -137,10 +194,10 @@ impl EventBuffer {
         self.by_time.values().flatten()
     }
 
-    /// The time before which events are refused, whatever the clock.
+    /// The time before which events are refused.
     #[cfg(test)]
-    pub(crate) const fn minimum(&self) -> LamportTime {
-        self.window.minimum()
+    pub(crate) const fn floor(&self) -> LamportTime {
+        self.window.floor()
     }
 }
 
@@ -221,11 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn the_minimum_time_refuses_and_forgets_what_is_before_it() {
+    fn the_beginning_refuses_and_forgets_what_is_before_it() {
         let mut buffer = EventBuffer::new(512);
         assert_eq!(insert(&mut buffer, 5, "a", b"", 6), Ok(()));
         assert_eq!(insert(&mut buffer, 7, "b", b"", 8), Ok(()));
-        buffer.raise_minimum(t(7));
+        buffer.begin(t(7));
         assert_eq!(names(&buffer), ["b"]);
         assert_eq!(insert(&mut buffer, 6, "c", b"", 8), Err(Refused::TooOld));
         assert_eq!(insert(&mut buffer, 7, "c", b"", 8), Ok(()));
@@ -248,7 +305,7 @@ mod tests {
         let mut buffer = EventBuffer::new(512);
         let payload = vec![0; 9216];
         let mut time = 1;
-        while buffer.minimum() == t(0) {
+        while buffer.floor() == t(0) {
             assert_eq!(
                 insert(&mut buffer, time, "flood", &payload, time + 1),
                 Ok(())
@@ -275,14 +332,94 @@ mod tests {
         assert_eq!(insert(&mut buffer, 7, "c", &huge, 8), Err(Refused::Full));
     }
 
+    /// The buffer of a node in a cluster.
+    fn in_touch(times: u64) -> EventBuffer {
+        let mut buffer = EventBuffer::new(times);
+        buffer.begin(t(1));
+        buffer
+    }
+
+    /// Each first time that was missed, and the first after it that was not.
+    fn missed(buffer: &mut EventBuffer) -> Vec<(u64, u64)> {
+        let missed = buffer.take_missed().into_iter();
+        missed.map(|it| (it.start.get(), it.end.get())).collect()
+    }
+
     #[test]
-    fn a_peer_that_forgot_more_than_was_seen_leaves_a_gap() {
-        let mut buffer = EventBuffer::new(10);
-        assert_eq!(buffer.missed(t(5), t(15)), None);
-        assert_eq!(buffer.missed(t(5), t(16)), Some(t(5)..t(6)));
-        buffer.raise_minimum(t(8));
-        assert_eq!(buffer.missed(t(5), t(18)), None);
-        assert_eq!(buffer.missed(t(5), t(30)), Some(t(8)..t(20)));
+    fn what_the_floor_leaves_behind_without_an_event_is_missed() {
+        let mut buffer = in_touch(4);
+        for time in [1, 3, 6, 7] {
+            assert_eq!(insert(&mut buffer, time, "a", b"", time + 1), Ok(()));
+        }
+        assert_eq!(missed(&mut buffer), [(2, 3)]);
+        buffer.follow(t(9));
+        assert_eq!(missed(&mut buffer), [(4, 5)]);
+        buffer.follow(t(20));
+        assert_eq!(missed(&mut buffer), [(5, 6), (8, 16)]);
+        assert_eq!(missed(&mut buffer), []);
+    }
+
+    #[test]
+    fn what_was_before_a_node_was_in_a_cluster_is_not_missed() {
+        let mut buffer = EventBuffer::new(4);
+        assert_eq!(insert(&mut buffer, 20, "a", b"", 21), Ok(()));
+        buffer.follow(t(30));
+        assert_eq!(missed(&mut buffer), []);
+        buffer.begin(t(30));
+        buffer.follow(t(40));
+        assert_eq!(missed(&mut buffer), [(30, 36)]);
+    }
+
+    #[test]
+    fn a_time_without_an_event_counts_as_missed_only_once_the_event_would_be_refused() {
+        let mut buffer = in_touch(4);
+        // A peer without events has leapt ahead, and another one has them.
+        buffer.follow(t(5));
+        for time in 1..5 {
+            assert_eq!(insert(&mut buffer, time, "a", b"", 5), Ok(()));
+        }
+        buffer.follow(t(9));
+        assert_eq!(missed(&mut buffer), []);
+    }
+
+    #[test]
+    fn what_a_restored_node_hears_before_it_is_in_touch_does_not_hide_what_the_others_had() {
+        for restored in [true, false] {
+            let mut buffer = in_touch(4);
+            if restored {
+                buffer.restore(t(20));
+            } else {
+                buffer.begin(t(20));
+            }
+            // Its own, and an exchange with one that is no wiser.
+            assert_eq!(insert(&mut buffer, 20, "own", b"", 21), Ok(()));
+            buffer.follow(t(21));
+            buffer.follow(t(40));
+            let expected = if restored { (20, 36) } else { (21, 36) };
+            assert_eq!(missed(&mut buffer), [expected]);
+            assert_eq!(insert(&mut buffer, 39, "b", b"", 40), Ok(()));
+            buffer.follow(t(60));
+            assert_eq!(missed(&mut buffer), [(36, 39), (40, 56)], "it was in touch");
+        }
+    }
+
+    #[test]
+    fn a_restored_node_that_hears_everything_misses_nothing() {
+        for times in [1, 4] {
+            let mut buffer = EventBuffer::new(times);
+            buffer.restore(t(20));
+            for time in 20..40 {
+                assert_eq!(insert(&mut buffer, time, "a", b"", time + 1), Ok(()));
+            }
+            assert_eq!(missed(&mut buffer), []);
+        }
+    }
+
+    #[test]
+    fn an_enormous_leap_is_one_gap() {
+        let mut buffer = in_touch(4);
+        buffer.follow(t(1 << 63));
+        assert_eq!(missed(&mut buffer), [(1, (1 << 63) - 4)]);
     }
 
     proptest! {
@@ -315,6 +452,30 @@ mod tests {
                 prop_assert_eq!(kept, expected);
                 let bytes: usize = buffer.iter().map(|e| size(&e.name, &e.payload)).sum();
                 prop_assert_eq!(bytes, buffer.bytes);
+            }
+        }
+
+        #[test]
+        fn each_time_behind_the_floor_was_told_or_missed_and_none_was_both(
+            steps in prop::collection::vec((1..60_u64, 0..8_u8, prop::bool::ANY), 0..100),
+        ) {
+            let mut buffer = in_touch(8);
+            let mut clock = 1;
+            let (mut told, mut gaps) = (BTreeSet::new(), Vec::new());
+            for (time, payload, is_event) in steps {
+                clock = clock.max(time + 1);
+                if !is_event {
+                    buffer.follow(t(clock));
+                } else if insert(&mut buffer, time, "a", &vec![0; 1 << (13 + payload)], clock).is_ok() {
+                    told.insert(time);
+                }
+                gaps.extend(missed(&mut buffer));
+                prop_assert!(gaps.is_sorted_by(|a, b| a.1 <= b.0), "{:?}", gaps);
+                prop_assert!(gaps.iter().all(|gap| gap.1 <= buffer.floor().get()));
+                for behind in 1..buffer.floor().get() {
+                    let is_missed = gaps.iter().any(|gap| (gap.0..gap.1).contains(&behind));
+                    prop_assert!(is_missed != told.contains(&behind), "time {}", behind);
+                }
             }
         }
     }

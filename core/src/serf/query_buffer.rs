@@ -36,8 +36,8 @@ impl QueryBuffer {
     /// # Errors
     /// The query is not to be delivered, nor passed on.
     pub(crate) fn insert(&mut self, query: QueryKey, clock: LamportTime) -> Result<(), Refused> {
-        self.forget_before(self.window.floor(clock));
-        if query.ltime < self.window.floor(clock) {
+        self.raise_minimum(self.window.reach(clock));
+        if query.ltime < self.window.floor() {
             return Err(Refused::TooOld);
         }
         if self.seen.contains(&query) {
@@ -57,20 +57,17 @@ impl QueryBuffer {
 
     /// Refuses queries from before `time` from now on.
     pub(crate) fn raise_minimum(&mut self, time: LamportTime) {
-        self.window.raise_minimum(time);
-        self.forget_before(self.window.minimum());
-    }
-
-    fn forget_before(&mut self, time: LamportTime) {
-        while self.seen.first().is_some_and(|oldest| oldest.ltime < time) {
+        self.window.raise(time);
+        let floor = self.window.floor();
+        while self.seen.first().is_some_and(|oldest| oldest.ltime < floor) {
             self.seen.pop_first();
         }
     }
 
-    /// The time before which queries are refused, whatever the clock.
+    /// The time before which queries are refused.
     #[cfg(test)]
     pub(crate) const fn minimum(&self) -> LamportTime {
-        self.window.minimum()
+        self.window.floor()
     }
 }
 

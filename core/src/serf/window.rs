@@ -17,11 +17,11 @@ pub(crate) enum Refused {
     Full,
 }
 
-/// The last so many times before a clock, and none before a minimum.
+/// The last so many times before a clock, and none before a floor that only rises.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Window {
     size: u64,
-    minimum: LamportTime,
+    floor: LamportTime,
 }
 
 impl Window {
@@ -29,26 +29,23 @@ impl Window {
     pub(crate) const fn new(size: u64) -> Self {
         Self {
             size,
-            minimum: LamportTime::ZERO,
+            floor: LamportTime::ZERO,
         }
     }
 
-    /// The earliest time remembered while the clock is at `clock`.
-    pub(crate) fn floor(&self, clock: LamportTime) -> LamportTime {
-        self.minimum.max(clock.before(self.size))
+    /// The earliest time that is remembered.
+    pub(crate) const fn floor(&self) -> LamportTime {
+        self.floor
     }
 
-    pub(crate) const fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(crate) const fn minimum(&self) -> LamportTime {
-        self.minimum
+    /// Where the floor is to be once the clock is at `clock`, unless it is higher already.
+    pub(crate) const fn reach(&self, clock: LamportTime) -> LamportTime {
+        clock.before(self.size)
     }
 
     /// Nothing before `time` counts from now on.
-    pub(crate) fn raise_minimum(&mut self, time: LamportTime) {
-        self.minimum = self.minimum.max(time);
+    pub(crate) fn raise(&mut self, time: LamportTime) {
+        self.floor = self.floor.max(time);
     }
 }
 
@@ -61,21 +58,19 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_the_last_times_before_the_clock() {
+    fn it_reaches_back_so_many_times_before_the_clock() {
         let window = Window::new(4);
-        assert_eq!(window.floor(t(1)), t(0));
-        assert_eq!(window.floor(t(4)), t(0));
-        assert_eq!(window.floor(t(5)), t(1));
-        assert_eq!(window.floor(t(u64::MAX)), t(u64::MAX - 4));
+        assert_eq!(window.reach(t(1)), t(0));
+        assert_eq!(window.reach(t(4)), t(0));
+        assert_eq!(window.reach(t(5)), t(1));
+        assert_eq!(window.reach(t(u64::MAX)), t(u64::MAX - 4));
     }
 
     #[test]
-    fn the_minimum_only_rises() {
+    fn the_floor_only_rises() {
         let mut window = Window::new(4);
-        window.raise_minimum(t(7));
-        window.raise_minimum(t(3));
-        assert_eq!(window.minimum(), t(7));
-        assert_eq!(window.floor(t(8)), t(7));
-        assert_eq!(window.floor(t(20)), t(16));
+        window.raise(t(7));
+        window.raise(t(3));
+        assert_eq!(window.floor(), t(7));
     }
 }

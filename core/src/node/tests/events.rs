@@ -183,6 +183,46 @@ fn an_event_by_gossip_that_leaps_over_more_than_is_kept_says_so_too() {
     assert_eq!(cluster.heard(1), expected);
 }
 
+/// It was a member under the same name, perhaps, and others gossip to it before it has joined.
+#[test]
+fn a_node_that_starts_anew_has_not_missed_what_was_before_even_if_gossip_reaches_it_first() {
+    let config = Config {
+        event_buffer: 8,
+        ..Config::lan()
+    };
+    let mut cluster = Cluster::new(3, config);
+    let now = cluster.now;
+    cluster.nodes[2]
+        .join(&[addr(0)], now)
+        .expect("join is accepted");
+    cluster.run(5 * SECOND);
+    for n in 0..20 {
+        cluster.send(0, &format!("event-{n}"));
+        cluster.run(SECOND);
+    }
+    let others = [2, 0].map(|n| Alive {
+        incarnation: 1,
+        name: (&cluster.nodes[n].name).into(),
+        addr: addr(n),
+        versions: Versions::CURRENT,
+        meta: &[0xff, 0x80, 0xc1, 0xb1],
+    });
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    for alive in others {
+        assert!(writer.push(&Message::Alive(alive)));
+    }
+    let late = cluster.nodes[0].event_time().before(1).get();
+    let late = event(late, "event-19", b"");
+    assert!(writer.push(&Message::Serf(SerfMessage::UserEvent(late))));
+    writer.finish();
+    let now = cluster.now;
+    cluster.nodes[1].handle_datagram(addr(2), &buf, now);
+    cluster.run(60 * SECOND);
+    assert!(cluster.nodes[1].member_count() == 3 && cluster.heard(1).contains(&"event-19"));
+    assert_eq!(gaps(&cluster), []);
+}
+
 #[test]
 fn an_event_that_is_too_large_is_refused_with_its_size_and_the_limit() {
     let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
