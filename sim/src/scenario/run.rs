@@ -247,6 +247,23 @@ impl Scenario {
         faults.chain(work).max().unwrap_or_default()
     }
 
+    /// How long it has to last for all that it expects to be there in time: from when the last fault
+    /// is over, the longest that any of that may take.
+    pub(super) fn least(&self) -> Duration {
+        let expect = &self.expect;
+        let bounds = [
+            expect.converged_within,
+            expect.delivered_to_all_within,
+            expect.caught_up_within,
+            expect.answered_by_all_within,
+            expect.detected_within,
+        ];
+        let bounds = bounds.into_iter().flatten().map(|bound| bound.0);
+        let params = self.config.params().ok();
+        let settling = params.and_then(|params| settling_time(&params, self.cluster.nodes));
+        self.calm_from() + bounds.chain(settling).max().unwrap_or_default()
+    }
+
     /// What can only be said at the end.
     fn judge(&self, world: &World, report: &Report) -> Result<(), Failure> {
         if let Some(limit) = self.expect.bytes_per_node_per_second {

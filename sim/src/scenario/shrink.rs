@@ -15,6 +15,9 @@ pub struct Shrunk {
 
 /// Makes a failing scenario smaller, with fewer faults, less work, fewer nodes, less time and
 /// plainer settings, for as long as `fails` says that it still does; at most `limit` questions.
+///
+/// It does not become one that cannot but fail: what is expected can be there before it ends, who
+/// leaves has the time to do so before it comes back, and who moves may take its name along.
 pub fn shrink(
     scenario: &Scenario,
     limit: usize,
@@ -81,10 +84,9 @@ fn candidates(from: &Scenario) -> Vec<Scenario> {
             fewer(from, &mut offer, nth, set);
         }
     }
-    let shorter = from.lasts.0.saturating_sub(Duration::from_secs(30));
-    if shorter > Duration::from_secs(10) {
-        offer(&|it| it.lasts = half(it.lasts));
-        offer(&|it| it.lasts = Span(shorter));
+    let least = Span(from.least().min(from.lasts.0));
+    for shorter in [least, half(from.lasts), less(from.lasts)] {
+        offer(&|it| it.lasts = shorter.max(least));
     }
     (0..work).for_each(|nth| {
         offer(&|it| {
@@ -92,7 +94,24 @@ fn candidates(from: &Scenario) -> Vec<Scenario> {
             *every = (*every * 2).min(Duration::from_secs(60)).max(*every);
         });
     });
+    out.retain(|it| can_hold(it, from));
     out
+}
+
+/// How long a node that leaves is away at the least: it has said so to everybody before.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// False if what makes a scenario smaller takes from it what its expectations rely on.
+fn can_hold(smaller: &Scenario, from: &Scenario) -> bool {
+    let leaves = |it: &Scenario| {
+        let leaving = it.faults.iter().filter(|fault| fault.leave.is_some());
+        leaving.filter_map(|fault| fault.lasts).min()
+    };
+    let soon =
+        leaves(smaller).is_some_and(|away| away.0 < LEAVING) && leaves(smaller) < leaves(from);
+    let moves = smaller.faults.iter().any(|fault| fault.relocate.is_some());
+    let named = smaller.config.dead_reclaim == from.config.dead_reclaim;
+    !soon && (named || !moves)
 }
 
 /// Takes a change that makes a scenario smaller.
@@ -162,6 +181,11 @@ fn with_nodes(scenario: &mut Scenario, nodes: usize) {
         .faults
         .retain_mut(|it| there(it) && it.nodes_mut().all(keep));
     scenario.work.retain_mut(|it| it.nodes_mut().all(keep));
+}
+
+/// Half a minute less.
+fn less(span: Span) -> Span {
+    Span(span.0.saturating_sub(Duration::from_secs(30)))
 }
 
 /// Half of a time, in whole milliseconds.

@@ -117,6 +117,35 @@ detected_within = "1s"
 }
 
 #[test]
+fn a_scenario_that_is_made_smaller_can_still_hold() {
+    let text = r#"
+lasts = "9m"
+cluster.nodes = 6
+config.dead_reclaim = "1s"
+
+[[fault]]
+at = "40s"
+for = "40s"
+leave.nodes = [1, 2]
+
+[[fault]]
+at = "60s"
+for = "40s"
+move.nodes = [3]
+
+[expect]
+converged_within = "2m"
+"#;
+    let scenario = Scenario::parse(text).expect("it is valid");
+    assert!(scenario.run(1).held());
+    let small = shrink(&scenario, 500, &mut |it| it.faults.len() == 2).scenario;
+    let report = small.run(1);
+    assert!(report.held(), "{}{report}", small.to_toml());
+    assert!(small.lasts < scenario.lasts && small.faults[1].at < scenario.faults[1].at);
+    assert_eq!(small.lasts.0, small.least());
+}
+
+#[test]
 fn what_was_expected_and_does_not_hold_is_reported() {
     let run = |expect: &str| {
         let text = format!("{BASE}[[fault]]\nat = \"5s\"\ncrash.nodes = 3\n[expect]\n{expect}");
