@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::fault::Fault;
+use super::fault::{Fault, Join, Whom};
 use super::network::{BurstLoss, Distances, Network, Times};
 use super::settings::{Profile, Settings};
 use super::{Cluster, Expect, Group, Nodes, Scenario, Share, Span, Speaks, Standard};
@@ -42,6 +42,8 @@ struct Draw {
     nodes: usize,
     /// Whether packets may be damaged: not where some have no checksum that would show it.
     flips: bool,
+    /// The node that the others of a cluster apart join through.
+    door: Option<usize>,
 }
 
 impl Draw {
@@ -50,6 +52,7 @@ impl Draw {
             rng: generator(seed, Domain::Swarm, 0),
             nodes: 0,
             flips: true,
+            door: None,
         }
     }
 
@@ -87,6 +90,21 @@ impl Draw {
         Nodes::These(nodes)
     }
 
+    /// Of nodes who are to leave, another instead of the door of a cluster apart. Those who stay do
+    /// not look for who left, and who comes back knows only the door: that would know nobody either.
+    fn but_door(&self, mut nodes: Nodes) -> Nodes {
+        if let Nodes::These(nodes) = &mut nodes {
+            for node in nodes.iter_mut() {
+                if Some(*node) == self.door {
+                    *node = 1 + *node % (self.nodes - 1);
+                }
+            }
+            nodes.sort_unstable();
+            nodes.dedup();
+        }
+        nodes
+    }
+
     fn scenario(mut self, seed: u64, nodes: Option<usize>) -> Scenario {
         // Small clusters have paths of their own, large ones take long.
         let most = self.pick(&[3, 8, 20, 20, 40, 80]);
@@ -114,7 +132,9 @@ impl Draw {
         if self.one_in(4) {
             keys.push(OLD_KEY.to_owned());
             if self.one_in(2) {
+                let moved = join_again(&faults, calm);
                 faults.extend(self.rotation(calm));
+                faults.extend(moved);
             }
         }
         let params = config.params().expect("drawn within bounds");
@@ -183,6 +203,10 @@ impl Draw {
                 group.gossip_protocol = Some(self.pick(&[2, 3, 4]));
             }
         }
+        self.door = match &group.nodes {
+            Nodes::These(nodes) if apart => nodes.first().copied(),
+            _ => None,
+        };
         // On that wire a packet to a stranger has no checksum, and to old members none has.
         self.flips = group.wires != Some(Speaks::Memberlist);
         vec![group]
@@ -312,4 +336,19 @@ impl Draw {
             jitter: self.share(0.3).0,
         }
     }
+}
+
+/// Who has moved and came back with an old key may have found those only who did the same, and
+/// nobody else knows where they are. Once all have the keys, they are told of the others again.
+fn join_again(faults: &[Fault], at: Duration) -> Vec<Fault> {
+    let moved = faults.iter().filter_map(|fault| fault.relocate.as_ref());
+    let join = |moved: &Whom| Fault {
+        at: Span(at),
+        join: Some(Join {
+            nodes: moved.nodes.clone(),
+            replay: false,
+        }),
+        ..Fault::default()
+    };
+    moved.map(join).collect()
 }

@@ -76,7 +76,9 @@ impl Draw {
                 ..fault
             },
             11 => Fault {
-                leave: Some(Whom { nodes }),
+                leave: Some(Whom {
+                    nodes: self.but_door(nodes),
+                }),
                 lasts: Some(self.span(10_000, 60_000)),
                 ..fault
             },

@@ -45,11 +45,13 @@ impl Draw {
         }
         let until = Some(Span(Duration::from_secs(90)));
         if self.one_in(4) {
+            let every = self.span(1_000, 20_000);
+            let nodes = self.some();
             work.push(Work {
                 until,
-                every: self.span(1_000, 20_000),
+                every,
                 churn: Some(Churn {
-                    nodes: self.some(),
+                    nodes: self.but_door(nodes),
                     away: self.span(12_000, 40_000),
                     crash: self.one_in(2),
                 }),
@@ -57,10 +59,13 @@ impl Draw {
             });
         }
         if self.one_in(8) {
+            let every = self.span(100, 10_000);
+            let nodes = self.some();
+            let nodes = self.but_door(nodes);
             work.push(Work {
                 until,
-                every: self.span(100, 10_000),
-                leave: Some(Whom { nodes: self.some() }),
+                every,
+                leave: Some(Whom { nodes }),
                 ..Work::default()
             });
         }
