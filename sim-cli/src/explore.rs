@@ -8,7 +8,7 @@ use crate::pool::{Limits, name_panics, run_all};
 use crate::results::Results;
 use crate::run::{json, repeat};
 use crate::source::{Source, write};
-use crate::{BadInput, Verdict, junit};
+use crate::{BadInput, Verdict, interrupt, junit};
 
 /// Runs a scenario, or one drawn per seed, with many seeds
 #[derive(clap::Args)]
@@ -38,19 +38,23 @@ pub(crate) struct Args {
 pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
     let scenarios = args.source.load()?;
     let (nth, of) = args.shard.unwrap_or((0, 1));
-    let seeds = args.seeds.clone().filter(|seed| seed % of == nth);
-    let work = seeds
-        .map(|seed| Ok((scenarios.of(seed)?, seed)))
-        .collect::<Result<Vec<_>, BadInput>>()?;
+    let before = |end: u64| end / of + u64::from(end % of > nth);
     let mut results = Results {
         scenario: args.source.arguments().trim().to_owned(),
-        wanted: work.len() as u64,
+        wanted: before(args.seeds.end) - before(args.seeds.start),
         ..Results::default()
     };
+    // Drawing many worlds takes long, too, and ends with what there is as well.
+    interrupt::watch();
+    let seeds = args.seeds.clone().take_while(|_| !interrupt::came());
+    let work = seeds
+        .filter(|seed| seed % of == nth)
+        .map(|seed| Ok((scenarios.of(seed)?, seed)))
+        .collect::<Result<Vec<_>, BadInput>>()?;
     let limits = Limits::new(args.jobs, args.budget);
     let arguments = args.source.arguments();
     name_panics(move |seed| repeat(&arguments, seed));
-    let all = run_all(&work, limits, |_, report| {
+    run_all(&work, limits, |_, report| {
         let again = repeat(&args.source.arguments(), report.seed);
         if let Some(wrong) = &report.failure {
             eprintln!(
@@ -61,7 +65,7 @@ pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
         results.add(report, again);
     });
     results.sort();
-    if !all {
+    if (results.seeds.len() as u64) < results.wanted {
         eprintln!(
             "stopped early: {} of {} seeds run",
             results.seeds.len(),

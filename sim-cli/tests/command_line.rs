@@ -1,7 +1,7 @@
 //! The commands as a shell sees them: output, files and exit codes.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn serf_sim(directory: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_serf-sim"))
@@ -159,6 +159,46 @@ fn shards_merge_into_what_one_sweep_finds_whatever_the_number_of_jobs() {
         xml.matches("<failure").count(),
         xml.matches("</failure>").count()
     );
+}
+
+/// More worlds than can be drawn: the signal comes before the first of them runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_while_worlds_are_drawn_ends_with_a_result() {
+    let mut sweep = Command::new(env!("CARGO_BIN_EXE_serf-sim"))
+        .args(["explore", "--seeds", "0..1000000000", "--shard", "1/4"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built");
+    let pid = sweep.id();
+    while !catches_interrupts(pid) {
+        assert!(sweep.try_wait().expect("it can be waited for").is_none());
+        std::thread::yield_now();
+    }
+    let killed = Command::new("kill")
+        .args(["-INT", &pid.to_string()])
+        .status();
+    assert!(killed.expect("there is such a program").success());
+    let output = sweep.wait_with_output().expect("it can be waited for");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with("0 of 250000000 seeds run, 0 failed"),
+        "{said}"
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains("stopped early: 0 of 250000000"), "{said}");
+}
+
+/// Whether a process has a handler for them.
+#[cfg(target_os = "linux")]
+fn catches_interrupts(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The signal of number 2.
+    caught.is_some_and(|mask| mask & 0b10 != 0)
 }
 
 #[test]
