@@ -78,6 +78,20 @@ fn drawn_worlds_hold() {
 }
 
 #[test]
+fn in_some_drawn_worlds_all_have_to_answer_in_the_end() {
+    let drawn = (0..200).map(|seed| (seed, Scenario::draw(seed)));
+    let asking = drawn.filter(|(_, it)| it.expect.answered_by_all_within.is_some());
+    let mut worlds = 0;
+    for (seed, scenario) in asking.take(3) {
+        let report = scenario.run(seed);
+        assert!(report.held(), "{report}");
+        assert!(!report.answered_after.is_empty(), "{report}");
+        worlds += 1;
+    }
+    assert_eq!(worlds, 3);
+}
+
+#[test]
 fn a_drawn_world_does_the_same_every_time() {
     for seed in [3, 7] {
         let run = || Scenario::draw(seed).run(seed);

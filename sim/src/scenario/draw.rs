@@ -48,8 +48,13 @@ struct Draw {
 
 impl Draw {
     fn new(seed: u64) -> Self {
+        Self::apart(seed, 0)
+    }
+
+    /// What is drawn from it changes nothing else.
+    fn apart(seed: u64, purpose: u64) -> Self {
         Self {
-            rng: generator(seed, Domain::Swarm, 0),
+            rng: generator(seed, Domain::Swarm, purpose),
             nodes: 0,
             flips: true,
             door: None,
@@ -139,7 +144,7 @@ impl Draw {
         }
         let params = config.params().expect("drawn within bounds");
         let settling = settling_time(&params, all).expect("drawn with both intervals");
-        Scenario {
+        let mut scenario = Scenario {
             about: format!("Drawn from seed {seed}"),
             seed,
             lasts: Span(calm + settling + Duration::from_secs(60)),
@@ -166,7 +171,9 @@ impl Draw {
                     ..Expect::default()
                 },
             },
-        }
+        };
+        Self::apart(seed, 1).last_question(&mut scenario, calm + settling);
+        scenario
     }
 
     fn faults(&mut self) -> Vec<Fault> {

@@ -238,9 +238,9 @@ impl Scenario {
         }
     }
 
-    /// When the last fault is over.
+    /// When the last fault is over. To ask something disturbs nobody.
     fn calm_from(&self) -> Duration {
-        let faults = self.faults.iter();
+        let faults = self.faults.iter().filter(|fault| fault.query.is_none());
         let faults = faults.map(|fault| fault.end().unwrap_or(fault.at.0));
         let work = self.work.iter();
         let work = work.filter_map(|work| work.disturbs_until(self.lasts.0));
@@ -261,7 +261,11 @@ impl Scenario {
         let bounds = bounds.into_iter().flatten().map(|bound| bound.0);
         let params = self.config.params().ok();
         let settling = params.and_then(|params| settling_time(&params, self.cluster.nodes));
-        self.calm_from() + bounds.chain(settling).max().unwrap_or_default()
+        let settled = self.calm_from() + bounds.chain(settling).max().unwrap_or_default();
+        let asked = self.faults.iter().filter(|fault| fault.query.is_some());
+        let answered = expect.answered_by_all_within.unwrap_or_default().0;
+        let answered = asked.map(|fault| fault.at.0 + answered);
+        answered.max().unwrap_or_default().max(settled)
     }
 
     /// What can only be said at the end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Draw;
 use crate::scenario::fault::{Fault, Join, Whom};
 use crate::scenario::work::{Churn, Event, Work};
-use crate::scenario::{GiveKeys, Namesake, Nodes, Query, RotateKey, Span};
+use crate::scenario::{GiveKeys, Namesake, Nodes, Query, RotateKey, Scenario, Share, Span};
 
 impl Draw {
     pub(super) fn work(&mut self) -> Vec<Work> {
@@ -110,6 +110,33 @@ impl Draw {
             }),
             ..Fault::default()
         }
+    }
+
+    /// Perhaps some nodes ask all others once these agree again, and all have to answer. A query goes
+    /// round by gossip alone, so that this holds only where nothing is lost and it is sent so often
+    /// that it misses nobody, with 80 nodes once in six million queries.
+    pub(super) fn last_question(&mut self, scenario: &mut Scenario, settled: Duration) {
+        let network = &scenario.network;
+        let lossless = [network.loss, network.flip, network.truncate] == [Share::default(); 3];
+        let asked = scenario.work.iter().any(|work| work.query.is_some());
+        let mut faults = scenario.faults.iter();
+        let apart = faults.any(|fault| fault.rotate.is_some() || fault.namesake.is_some());
+        if !lossless || asked || apart || !scenario.groups.is_empty() || !self.one_in(4) {
+            return;
+        }
+        let within = Span(Duration::from_secs(20));
+        scenario.config.retransmit_mult = Some(10);
+        scenario.expect.answered_by_all_within = Some(within);
+        scenario.faults.push(Fault {
+            at: Span(settled),
+            query: Some(Query {
+                nodes: Nodes::Any(3.min(scenario.cluster.nodes)),
+                payload: self.pick(&[0, 10, 100]),
+                timeout: Some(within),
+                relays: self.pick(&[0, 0, 2]),
+            }),
+            ..Fault::default()
+        });
     }
 
     /// The cluster gets another key while it runs. Whoever misses a step of that hears nobody any
