@@ -246,6 +246,43 @@ fn traffic_past_the_budget_is_wrong() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_budget_is_for_seconds_of_the_clock_of_a_node() -> Result<(), Failure> {
+    let run = |limit: u64, fast: bool| {
+        // So many probes that it does not matter who happens to be probed more often.
+        let config = Config {
+            probe_interval: SECOND / 20,
+            probe_timeout: SECOND / 40,
+            ..Config::lan()
+        };
+        let params = Params::new(config).expect("valid");
+        let builder = World::builder(6)
+            .params(params)
+            .check(Traffic::limit(limit));
+        let mut world = builder.nodes(10).joined().build();
+        if fast {
+            world.set_clock_rate(3, 1_000_000);
+        }
+        world.run_for(60 * SECOND).map(|()| world)
+    };
+    let most = |world: &World| {
+        let tallies = world.tallies().into_iter().flat_map(|(_, tally)| tally);
+        tallies
+            .filter(|(what, _)| *what == "most bytes per second")
+            .map(|it| it.1)
+            .max()
+    };
+    let rest = most(&run(u64::MAX, false)?).expect("it is counted");
+    let fast = run(rest * 5 / 4, true)?;
+    let sent = |node: usize| fast.usage(node).datagram_bytes_sent;
+    assert!(
+        sent(3) > 60 * rest * 5 / 4,
+        "{} bytes, {rest} a second",
+        sent(3)
+    );
+    Ok(())
+}
+
+#[test]
 fn every_check_had_something_to_judge() -> Result<(), Failure> {
     let mut world = joined(World::builder(7))?;
     world.run_for(60 * SECOND)?;

@@ -8,6 +8,7 @@ use super::{Check, Observation, Tally, Wants};
 use crate::world::World;
 
 /// No node sends more bytes in datagrams per second than its budget, on average over ten seconds.
+/// These are seconds of its own clock if that is fast: by that it gossips and probes.
 ///
 /// By default the budget follows from the settings: every round of gossip with full packets, and
 /// twenty more full packets for each probe interval. That is what a node may need in a storm; for
@@ -17,6 +18,8 @@ pub struct Traffic {
     limit: Option<u64>,
     /// Bytes sent, by node, at the last look.
     sent: Vec<u64>,
+    /// What the clock of each node showed then.
+    local: Vec<Instant>,
     looked: Instant,
     windows: u64,
     most: u64,
@@ -61,12 +64,15 @@ impl Check for Traffic {
         if passed < WINDOW {
             return Ok(());
         }
-        self.looked = world.now();
         self.sent.resize(world.len(), 0);
+        self.local.resize(world.len(), self.looked);
+        self.looked = world.now();
         for node in 0..world.len() {
+            let local = world.hosts[node].clock.local(world.now());
+            let own = local.since(std::mem::replace(&mut self.local[node], local));
             let sent = world.usage(node).datagram_bytes_sent;
             let before = std::mem::replace(&mut self.sent[node], sent);
-            let rate = ((sent - before) as f64 / passed.as_secs_f64()) as u64;
+            let rate = ((sent - before) as f64 / own.max(passed).as_secs_f64()) as u64;
             self.windows += u64::from(rate > 0);
             self.most = self.most.max(rate);
             let limit = self
