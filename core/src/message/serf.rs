@@ -188,7 +188,8 @@ pub struct QueryResponse<'a> {
     /// Who answers.
     #[serde(borrow)]
     pub from: RawName<'a>,
-    /// [`QueryResponse::ACK`] or zero. Other bits are not assigned.
+    /// [`QueryResponse::ACK`] and [`QueryResponse::NATIVE`], if they apply. Other bits are not
+    /// assigned.
     pub flags: u32,
     /// The answer; empty in an ack.
     #[serde(serialize_with = "crate::wire::native::field::bytes")]
@@ -198,6 +199,9 @@ pub struct QueryResponse<'a> {
 impl QueryResponse<'_> {
     /// The flag of an ack: it only says that the query was received.
     pub const ACK: u32 = 1;
+    /// The bit that says that the asker understands the native wire, for members that pass it on
+    /// and do not know the asker.
+    pub const NATIVE: u32 = 1 << 6;
 
     /// The query that it answers.
     #[must_use]

@@ -299,7 +299,7 @@ impl Node {
         self.push(Output::Ping {
             seq,
             target,
-            to: self.dest_named(ping.target, ping.target_addr),
+            to: self.dest_named(ping.target, ping.target_addr, false),
             suspected: None,
         });
     }

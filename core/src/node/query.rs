@@ -201,7 +201,10 @@ impl Node {
             source: self.addr,
             source_name: (&own_name).into(),
             filters: Filters::Native(&filters),
-            flags: params.flags(),
+            flags: match self.params.wires.include(Wire::Native) {
+                true => params.flags() | QueryFlags::NATIVE,
+                false => params.flags(),
+            },
             relay_factor: params.relay_factor,
             timeout: params
                 .timeout
@@ -271,6 +274,7 @@ impl Node {
         let reply_to = ReplyTo {
             addr: self.addr,
             name: None,
+            native: false,
             relay_factor: 0,
         };
         self.check_size(&Response::new(key, payload), &reply_to)
@@ -339,11 +343,14 @@ impl Node {
     }
 
     /// Sends an ack or a response to the asker, and through as many others as it wishes.
-    fn send_response(&mut self, response: Response, reply_to: &ReplyTo) {
+    fn send_response(&mut self, mut response: Response, reply_to: &ReplyTo) {
         let name = self.name.clone();
         let own = reply_to.addr == self.addr;
         if own && reply_to.name.as_ref().is_none_or(|asker| *asker == name) {
             return self.on_response(&response.message((&name).into()));
+        }
+        if reply_to.native {
+            response.flags |= QueryResponse::NATIVE;
         }
         let (to, factor) = (reply_to.addr, usize::from(reply_to.relay_factor));
         if factor > 0 && self.table.len() > factor {
@@ -355,7 +362,7 @@ impl Node {
             }
         }
         let asker = reply_to.name.as_ref().map_or("".into(), RawName::from);
-        let to = self.dest_named(asker, to);
+        let to = self.dest_named(asker, to, reply_to.native);
         let response = Box::new(response);
         self.push(Output::Response { to, response });
     }
@@ -378,10 +385,11 @@ impl Node {
 
     /// Somebody wants an answer to be passed on. Nothing but answers is.
     pub(super) fn on_relay(&mut self, wire: Wire, relay: &Relay<'_>) {
-        if relayed(wire, relay.message).is_some() {
+        if let Some(response) = relayed(wire, relay.message) {
+            let native = response.flags & QueryResponse::NATIVE != 0;
             self.counters.relayed += 1;
             self.push(Output::Forward {
-                to: self.dest_named(relay.dest_name, relay.dest),
+                to: self.dest_named(relay.dest_name, relay.dest, native),
                 wire,
                 message: relay.message.into(),
             });

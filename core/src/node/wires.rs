@@ -122,11 +122,11 @@ impl Node {
     }
 
     /// How to reach somebody who may be a known member. Whoever is not is spoken to as everybody
-    /// understands it.
-    pub(super) fn dest_named(&self, name: RawName<'_>, addr: SocketAddr) -> Dest {
+    /// understands it, unless it has said that it understands the native wire.
+    pub(super) fn dest_named(&self, name: RawName<'_>, addr: SocketAddr, native: bool) -> Dest {
         match self.known_at(name, addr) {
             Some(record) => self.dest(&record.profile),
-            None => Dest::stranger(addr, self.params.wires.best(false)),
+            None => Dest::stranger(addr, self.params.wires.best(native)),
         }
     }
 

@@ -33,6 +33,9 @@ impl QueryFlags {
     pub const ACK: Self = Self(1);
     /// The query is not to be passed on.
     pub const NO_BROADCAST: Self = Self(2);
+    /// The asker understands the native wire, for those who do not know it: there is a checksum on
+    /// that one. The reference system takes no notice of it, and passes it on.
+    pub const NATIVE: Self = Self(1 << 6);
 
     /// The flags that these bits are.
     #[must_use]

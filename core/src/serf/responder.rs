@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::member::Name;
 use crate::message;
 use crate::serf::limits::SizeError;
-use crate::serf::query::{Query, QueryKey};
+use crate::serf::query::{Query, QueryFlags, QueryKey};
 use crate::time::Instant;
 
 /// Queries that are kept open for an answer. When there are more, the oldest by its Lamport time
@@ -22,6 +22,8 @@ pub(crate) const MAX_OPEN: usize = 1024;
 pub(crate) struct ReplyTo {
     pub(crate) addr: SocketAddr,
     pub(crate) name: Option<Name>,
+    /// Whether it understands the native wire, as far as it has said so.
+    pub(crate) native: bool,
     /// Through how many other members it also travels.
     pub(crate) relay_factor: u8,
 }
@@ -62,6 +64,7 @@ impl From<&message::Query<'_>> for ReplyTo {
         Self {
             addr: query.source,
             name: Name::try_from(query.source_name).ok(),
+            native: query.flags.contains(QueryFlags::NATIVE),
             relay_factor: query.relay_factor,
         }
     }
@@ -166,6 +169,7 @@ mod tests {
         let expected = ReplyTo {
             addr: query.source,
             name: Some(Name::new("asker").expect("a valid name")),
+            native: false,
             relay_factor: 2,
         };
         assert_eq!(responder.reply_to(query.key, at(1)), Ok(&expected));

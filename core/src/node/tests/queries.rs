@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::{self, Filters, Message, QueryResponse, Relay, SerfMessage};
 use crate::wire::native::{PacketWriter, append_message, read_packet};
-use crate::{CommandError, LamportTime, Query, QueryFlags, QueryParams, RespondError};
+use crate::{CommandError, LamportTime, Query, QueryFlags, QueryParams, RespondError, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -301,6 +301,69 @@ fn nothing_but_answers_is_relayed() {
     }
     let counters = cluster.nodes[1].counters();
     assert_eq!((counters.relayed, counters.dropped_malformed), (0, 3));
+}
+
+/// The datagrams that a node sends now.
+fn sent(it: &mut Node) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut sent = Vec::new();
+    let mut buf = Vec::new();
+    loop {
+        buf.clear();
+        match it.poll_action(&mut buf) {
+            Action::SendDatagram { to } => sent.push((to, buf.clone())),
+            Action::Wait(_) => return sent,
+            _ => {}
+        }
+    }
+}
+
+/// It has moved, say. There is no checksum on the memberlist wire that a stranger is sure to
+/// understand.
+#[test]
+fn an_asker_that_nobody_knows_is_answered_on_the_native_wire_if_it_understands_that() {
+    for (flags, native) in [
+        (QueryFlags::ACK, false),
+        (QueryFlags::ACK | QueryFlags::NATIVE, true),
+    ] {
+        let asked = packet(SerfMessage::Query(message::Query {
+            ltime: LamportTime::new(1),
+            id: 1,
+            source: addr(9),
+            source_name: "node-1".into(),
+            filters: Filters::default(),
+            flags,
+            relay_factor: 1,
+            timeout: SECOND,
+            name: "load",
+            payload: b"",
+        }));
+        let mut cluster = Cluster::joined(2, Config::lan());
+        let now = cluster.now;
+        cluster.nodes[0].handle_datagram(addr(1), &asked, now);
+        let answers = sent(&mut cluster.nodes[0]);
+        let direct = answers.iter().find(|(to, _)| *to == addr(9));
+        let (_, bytes) = direct.expect("it is answered");
+        assert_eq!(Wire::of(bytes[0]), Some(wire(native)));
+        // So does the one through whom it also travels.
+        let (_, relay) = answers
+            .iter()
+            .find(|(to, _)| *to == addr(1))
+            .expect("it is relayed");
+        cluster.nodes[1].handle_datagram(addr(0), relay, now);
+        let passed_on = sent(&mut cluster.nodes[1]);
+        let (_, bytes) = passed_on
+            .iter()
+            .find(|(to, _)| *to == addr(9))
+            .expect("it is passed on");
+        assert_eq!(Wire::of(bytes[0]), Some(wire(native)));
+    }
+}
+
+fn wire(native: bool) -> Wire {
+    match native {
+        true => Wire::Native,
+        false => Wire::Memberlist,
+    }
 }
 
 #[test]
