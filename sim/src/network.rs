@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serf_core::Params;
+use serf_core::{Instant, Params};
 
 use crate::faults::Faults;
 use crate::link::{Link, Ratio};
@@ -124,6 +124,8 @@ pub(crate) struct Network {
     uplinks: Uplinks,
     bursts: Bursts,
     replays: Replays,
+    /// When an old datagram last set out once more.
+    pub(crate) replayed: Option<Instant>,
     pub(crate) faults: Faults,
 }
 
@@ -150,6 +152,7 @@ impl Network {
             uplinks: Uplinks::default(),
             bursts: Bursts::default(),
             replays: Replays::default(),
+            replayed: None,
             faults: Faults::default(),
         }
     }
@@ -291,7 +294,10 @@ impl Network {
             .then(|| self.replays.pick(&mut draws))
             .flatten();
         self.replays.note(from, to, payload, &mut draws);
-        self.faults.replayed_datagrams += u64::from(old.is_some());
+        if old.is_some() {
+            self.faults.replayed_datagrams += 1;
+            self.replayed = Some(Instant::from_nanos(now));
+        }
         Some((link.latency.sample(&mut draws), old?))
     }
 

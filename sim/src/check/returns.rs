@@ -11,7 +11,8 @@ use crate::world::World;
 
 /// A member that a node took for failed or gone is alive to it again only under a higher
 /// incarnation, one that the member really had; or at a new address. After it was forgotten, any will do, unless the
-/// member has been down for the [settling time](super::settling_time). And nobody is ever alive who was never started.
+/// member has been down for the [settling time](super::settling_time) and no old datagram has come back for as long:
+/// its announcement in one looks like that of a new member. And nobody is ever alive who was never started.
 #[derive(Debug, Clone, Default)]
 pub struct Returns {
     /// One more than the incarnation under which a member went.
@@ -94,8 +95,11 @@ impl Check for Returns {
                     ));
                 }
                 let host = &seen.world.hosts[member];
+                let agreed = down_for(seen.world);
+                let replayed = seen.world.network().replayed;
                 let down = matches!(host.state, State::Down | State::Left)
-                    && seen.at.since(host.disturbed) > down_for(seen.world);
+                    && seen.at.since(host.disturbed) > agreed
+                    && replayed.is_none_or(|last| seen.at.since(last) > agreed);
                 if forgotten > 0 && number <= forgotten && down {
                     return Err(format!(
                         "node {observer} had forgotten {name}, which has been down for long, and \
