@@ -101,13 +101,18 @@ impl Draw {
         if let Nodes::These(nodes) = &mut nodes {
             for node in nodes.iter_mut() {
                 if Some(*node) == self.door {
-                    *node = 1 + *node % (self.nodes - 1);
+                    *node = self.next(*node);
                 }
             }
             nodes.sort_unstable();
             nodes.dedup();
         }
         nodes
+    }
+
+    /// The next node, but for node 0.
+    fn next(&self, node: usize) -> usize {
+        1 + node % (self.nodes - 1)
     }
 
     fn scenario(mut self, seed: u64, nodes: Option<usize>) -> Scenario {

@@ -151,9 +151,15 @@ impl Draw {
     }
 
     fn reuse_address(&mut self, fault: Fault) -> Fault {
-        // Two others than node 0.
-        let by = 1 + self.below(self.nodes as u64 - 1) as usize;
-        let of = 1 + (by + self.below(self.nodes as u64 - 2) as usize) % (self.nodes - 1);
+        // Two others than node 0 and the door of a cluster apart, as one of them does not come back.
+        let mut by = 1 + self.below(self.nodes as u64 - 1) as usize;
+        let mut of = 1 + (by + self.below(self.nodes as u64 - 2) as usize) % (self.nodes - 1);
+        if Some(by) == self.door {
+            by = self.next(by);
+        }
+        while of == by || Some(of) == self.door {
+            of = self.next(of);
+        }
         Fault {
             reuse_address: Some(ReuseAddress { by, of }),
             ..fault
