@@ -163,20 +163,16 @@ impl Truth {
 
     pub(crate) fn judge(&self, world: &World) -> Views {
         let mut views = Views::default();
-        // Who holds the same members for alive as one that is right is right, too.
-        let mut right = BTreeSet::new();
+        // Who holds the same members for alive is as right, or as wrong, as any other who does.
+        let mut judged = BTreeMap::<_, Option<Wrong>>::new();
         for node in (0..world.len()).filter(|node| self.roles[*node] == Role::Running) {
             views.looked_at += 1;
             let view = (self.parts[node], world.node(node).map(Node::view_digest));
-            if right.contains(&view) {
-                continue;
-            }
-            match self.judge_node(world, node) {
-                Some(wrong) => views.wrong.push(wrong),
-                None => {
-                    right.insert(view);
-                }
-            }
+            let verdict = judged
+                .entry(view)
+                .or_insert_with(|| self.judge_node(world, node));
+            let wrong = verdict.clone().map(|wrong| Wrong { node, ..wrong });
+            views.wrong.extend(wrong);
         }
         views
     }
