@@ -56,6 +56,8 @@ impl Agreement {
         }
         self.wrong_since.resize(world.len(), None);
         let every = running.len().div_ceil(SAMPLE).max(1);
+        // Who holds the same members for alive is right about their names, or wrong, like the others who do.
+        let mut judged = BTreeMap::new();
         for (nth, &node) in running.iter().enumerate() {
             let least = sizes[&world.cluster_of(node)];
             if least < 2 {
@@ -66,8 +68,12 @@ impl Agreement {
             // nodes that were wrong.
             let names = since.is_some() || names && nth % every == 0;
             let most = meant[&world.hosts[node].apart];
-            let wrong = wrong_number(world, node, least..=most)
-                .or_else(|| names.then(|| wrong_name(world, node)).flatten());
+            let wrong = wrong_number(world, node, least..=most).or_else(|| {
+                let digest = world.node(node).filter(|_| names)?.view_digest();
+                let view = (world.cluster_of(node), world.hosts[node].apart, digest);
+                let verdict = judged.entry(view);
+                verdict.or_insert_with(|| wrong_name(world, node)).clone()
+            });
             let Some(wrong) = wrong else {
                 self.wrong_since[node] = None;
                 continue;
