@@ -235,6 +235,19 @@ impl Node {
         seed: [u8; 32],
         now: Instant,
     ) -> Result<Self, CommandError> {
+        let mut node = Self::unannounced(identity, params, seed, now)?;
+        node.spread_rumour(node.me, Accuser::member(node.me));
+        node.member_event(node.me, MemberEventKind::Join, Cause::Announced);
+        Ok(node)
+    }
+
+    /// The same, but that it has nothing to tell, neither others nor its application.
+    fn unannounced(
+        identity: Identity,
+        params: Params,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, CommandError> {
         let Identity {
             name,
             addr,
@@ -265,7 +278,7 @@ impl Node {
         }
         let gossip_phase = phase_in(params.gossip_interval);
 
-        let mut node = Self {
+        Ok(Self {
             envelope: Envelope::new(label, Rng::new(seed, Purpose::Nonce)),
             phase: Phase::Running,
             to_tell: true,
@@ -322,10 +335,7 @@ impl Node {
             coordinate_rng: Rng::new(seed, Purpose::Coordinate),
             tape: Tape::default(),
             params,
-        };
-        node.spread_rumour(me, Accuser::member(me));
-        node.member_event(me, MemberEventKind::Join, Cause::Announced);
-        Ok(node)
+        })
     }
 
     /// Draws member profiles from `pool` from now on, so that nodes in one process share them.

@@ -4,13 +4,11 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Node;
-use super::outbox::Outbox;
 use super::timers::Timer;
 use crate::config::Identity;
 use crate::error::CommandError;
 use crate::member::Profile;
 use crate::swim::record::{Record, State};
-use crate::swim::rumours::Rumours;
 use crate::swim::scaling;
 use crate::tags;
 use crate::time::{Instant, nanos};
@@ -62,7 +60,7 @@ impl Node {
             versions: profile.versions,
             label: self.envelope.label().clone(),
         };
-        let mut twin = Self::new(identity, self.params.clone(), seed, now).ok()?;
+        let mut twin = Self::unannounced(identity, self.params.clone(), seed, now).ok()?;
         twin.me = me;
         twin.table = self.table.clone();
         twin.pool.clone_from(&self.pool);
@@ -72,11 +70,7 @@ impl Node {
         twin.queries = self.queries.clone();
         twin.suspicions = self.suspicions.clone();
         twin.strangers = self.strangers.clone();
-        // What a new node says of itself is known.
-        twin.rumours = Rumours::new();
         twin.to_tell = false;
-        twin.outbox = Outbox::new(self.params.max_pending_actions);
-        twin.timers.stop(Timer::Gossip);
         if twin.timers.is_set(Timer::Sync) {
             let interval =
                 scaling::push_pull_interval(self.params.push_pull_interval, self.table.live());
