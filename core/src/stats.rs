@@ -82,7 +82,8 @@ counters! {
     dropped_misdirected,
     /// Acks and nacks dropped: nothing waits for them any more.
     dropped_stale_acks,
-    /// News dropped: about a member that is not known.
+    /// News dropped: about a member that is not known; or by an accuser that is not, when there are more
+    /// such than are remembered.
     dropped_unknown_member,
     /// Announcements dropped: no room in the member table.
     dropped_table_full,

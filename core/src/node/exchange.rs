@@ -144,9 +144,12 @@ impl Node {
                 }
             };
             let alive = entry.alive;
-            if let Some(slot) = self.table.find_near(near, alive.name) {
+            let known = self.table.find_near(near, alive.name);
+            let record = known.and_then(|slot| self.table.get(slot));
+            let (state, incarnation) = (record.map(Record::state), record.map(|it| it.incarnation));
+            if let Some(slot) = known {
                 near = slot + 1;
-                let dead = self.table.get(slot).map(Record::state) == Some(State::Dead);
+                let dead = state == Some(State::Dead);
                 differences.returned += usize::from(dead && entry.state == SyncState::Alive);
                 if self.says_nothing_new(slot, &entry) {
                     continue;
@@ -160,10 +163,11 @@ impl Node {
             match entry.state {
                 SyncState::Alive => self.on_alive(&alive),
                 // The peer may have heard it from the same accuser: that confirms nothing.
-                SyncState::Suspect if self.suspects_too(&entry) => {}
+                SyncState::Suspect
+                    if state == Some(State::Suspect) && incarnation == Some(alive.incarnation) => {}
                 SyncState::Suspect | SyncState::Dead => {
                     let accusation = accusation((&own_name).into());
-                    match self.holds_alive(alive.name) {
+                    match state == Some(State::Alive) && known != Some(self.me) {
                         true => differences.accused.push(accusation),
                         false => self.on_suspect(&accusation),
                     }
@@ -181,15 +185,6 @@ impl Node {
             }
         }
         self.settle_differences(&differences);
-    }
-
-    /// True if this node suspects the member already, at the incarnation that is accused.
-    fn suspects_too(&self, entry: &SyncEntry<'_>) -> bool {
-        let known = self.table.find(entry.alive.name);
-        let record = known.and_then(|slot| self.table.get(slot));
-        record.is_some_and(|record| {
-            record.state() == State::Suspect && entry.alive.incarnation == record.incarnation
-        })
     }
 
     /// True of nearly every entry: the member is known, by an announcement that is not older. What is

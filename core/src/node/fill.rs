@@ -151,21 +151,29 @@ fn push_rumour<'a>(
     record: &'a Record,
     by: impl FnOnce() -> &'a Name,
 ) -> bool {
-    let Record {
-        profile,
-        incarnation,
-        ..
-    } = record;
+    match accusation(record, by) {
+        Some(accusation) => writer.push(&accusation),
+        None => writer.push_alive(record.incarnation, &record.profile),
+    }
+}
+
+/// That a member is suspected or dead, on the word of `by`, or that it left, on its own; `None` of one
+/// that is alive.
+pub(super) fn accusation<'a>(
+    record: &'a Record,
+    by: impl FnOnce() -> &'a Name,
+) -> Option<Message<'a>> {
+    let name = &record.profile.name;
     let accusation = |from| Accusation {
-        incarnation: *incarnation,
-        name: (&profile.name).into(),
+        incarnation: record.incarnation,
+        name: name.into(),
         from: RawName::from(from),
     };
     match record.state() {
-        State::Alive => writer.push_alive(*incarnation, profile),
-        State::Suspect => writer.push(&Message::Suspect(accusation(by()))),
-        State::Dead => writer.push(&Message::Dead(accusation(by()))),
-        State::Left => writer.push(&Message::Dead(accusation(&profile.name))),
+        State::Alive => None,
+        State::Suspect => Some(Message::Suspect(accusation(by()))),
+        State::Dead => Some(Message::Dead(accusation(by()))),
+        State::Left => Some(Message::Dead(accusation(name))),
     }
 }
 

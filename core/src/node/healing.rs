@@ -20,8 +20,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Node, Phase};
-use crate::message::{Accusation, RawName};
-use crate::swim::record::{Record, State};
+use crate::message::Accusation;
 use crate::time::Instant;
 
 /// How many entries of an exchange cost as much as one announcement that is told by gossip: the latter
@@ -105,14 +104,6 @@ impl Node {
     /// An exchange of state begins, or will soon.
     pub(super) fn exchanged_announcements(&mut self) {
         self.healing.announced = self.counters.announcements;
-    }
-
-    /// Whether another member is believed to be alive.
-    pub(super) fn holds_alive(&self, name: RawName<'_>) -> bool {
-        let slot = self.table.find(name).filter(|&slot| slot != self.me);
-        slot.and_then(|slot| self.table.get(slot))
-            .map(Record::state)
-            == Some(State::Alive)
     }
 
     /// The end of an exchange: suspects whom the peer accuses, unless all that shows is a cut.

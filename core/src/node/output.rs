@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::fill::accusation;
 use super::outbox::Output;
 use super::query::relayed;
 use super::wires::{Dest, Writer};
@@ -148,18 +149,7 @@ impl Node {
                 let by = by.and_then(|by| self.strangers.name(by, &self.table).cloned());
                 let by = by.as_ref().unwrap_or(&name);
                 let accused = accused.and_then(|slot| self.table.get(slot).cloned());
-                let accusation = accused.as_ref().and_then(|record| {
-                    let accusation = Accusation {
-                        incarnation: record.incarnation,
-                        name: (&record.profile.name).into(),
-                        from: by.into(),
-                    };
-                    match record.state() {
-                        State::Suspect => Some(Message::Suspect(accusation)),
-                        State::Dead => Some(Message::Dead(accusation)),
-                        State::Alive | State::Left => None,
-                    }
-                });
+                let accusation = accused.as_ref().and_then(|it| accusation(it, || by));
                 self.filled_packet(to, buf, &[accusation], fill)
             }
             Output::Response { to, response } => {

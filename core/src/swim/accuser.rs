@@ -49,7 +49,8 @@ pub(crate) struct Strangers(Vec<Name>);
 
 impl Strangers {
     /// The accuser called `name`, a member of `table` or not; `None` if it is no valid name, or there
-    /// are too many strangers.
+    /// are too many strangers. A stranger that becomes a member has two numbers until nobody is accused
+    /// any more, and may confirm a suspicion twice.
     pub(crate) fn accuser(&mut self, name: RawName<'_>, table: &Table) -> Option<Accuser> {
         if let Some(slot) = table.find(name) {
             return Some(Accuser::member(slot));
