@@ -77,16 +77,16 @@ fn agents_of_all_versions_are_members_of_one_cluster_and_ours_speak_their_own_wi
     let file = support::Scratch::new("versions");
     let seen = file.path("environment");
     let handler = format!("user:x=env | grep ^SERF_TAG_ | sort > {seen}");
-    let start = |which, name, version| {
+    let start = |which, name, version, more: &[&str]| {
         let flag = format!("-protocol={version}");
         let args = ["-profile=local", &flag, "-tag=role=r", "-tag=dc=x"];
-        let more = ["-join", &join, "-event-handler", &handler];
-        Agent::start(which, name, &[&args[..], &more[..]].concat())
+        let args = [&args[..], &["-join", &join], more].concat();
+        Agent::start(which, name, &args)
     };
-    let v2 = start(Which::Ours, "v2", "2");
-    let _v3 = start(Which::Ours, "v3", "3");
+    let v2 = start(Which::Ours, "v2", "2", &["-event-handler", &handler]);
+    let _v3 = start(Which::Ours, "v3", "3", &[]);
     let mut expected = vec![("v2", "alive"), ("v3", "alive"), ("v5", "alive")];
-    let reference = reference_is_installed().then(|| start(Which::Reference, "ref2", "2"));
+    let reference = reference_is_installed().then(|| start(Which::Reference, "ref2", "2", &[]));
     if let Some(reference) = &reference {
         expected.insert(0, ("ref2", "alive"));
         reference.wait_for_members(&expected);
