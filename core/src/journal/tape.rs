@@ -68,6 +68,11 @@ impl Tape {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_recording(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Writes down an input, before it is taken in: also the one that a node does not survive.
     #[inline]
     pub(crate) fn input<'a>(&mut self, now: Option<Instant>, input: impl FnOnce() -> Input<'a>) {

@@ -9,14 +9,18 @@ use crate::time::Instant;
 use crate::wire::{Wire, memberlist, native};
 
 impl Node {
-    /// A member answered a ping and says where it is.
-    pub(super) fn learn_distance(&mut self, slot: Slot, sent: Instant, wire: Wire, payload: &[u8]) {
+    /// A member answered a ping and perhaps says where it is.
+    #[inline]
+    pub(super) fn hear_distance(&mut self, slot: Slot, sent: Instant, wire: Wire, payload: &[u8]) {
+        if self.coordinates.is_some() && !payload.is_empty() {
+            self.learn_distance(slot, sent, wire, payload);
+        }
+    }
+
+    fn learn_distance(&mut self, slot: Slot, sent: Instant, wire: Wire, payload: &[u8]) {
         let Some(coordinates) = &mut self.coordinates else {
             return;
         };
-        if payload.is_empty() {
-            return;
-        }
         let rtt = self.now.since(sent);
         self.counters.round_trips += 1;
         self.counters.round_trip_micros += u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);

@@ -90,6 +90,7 @@ impl Envelope {
     }
 
     /// Begins a packet of at most `budget` bytes; [`seal_packet`](Self::seal_packet) ends it.
+    #[inline]
     pub(super) fn open_packet(&self, buf: &mut Vec<u8>, budget: usize) {
         if self.ring.is_some() {
             // A buffer that moves leaves in clear what it had. What turns out not to fit is there for
@@ -160,15 +161,21 @@ impl Node {
     }
 
     /// Takes a datagram out of its envelope, and the messages out of that.
+    #[inline(always)]
     pub(super) fn unwrap_datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let Ok(labelled) = self.envelope.label.check(bytes) else {
             self.counters.dropped_other_cluster += 1;
             return;
         };
         let bytes = &bytes[labelled..];
-        if self.envelope.ring.is_none() {
-            return self.handle_packet(from, bytes);
+        match self.envelope.ring {
+            None => self.handle_packet(from, bytes),
+            Some(_) => self.unseal_datagram(from, bytes),
         }
+    }
+
+    #[inline(never)]
+    fn unseal_datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut copy = core::mem::take(&mut self.envelope.scratch);
         copy.clear();
         copy.extend_from_slice(bytes);
@@ -176,13 +183,19 @@ impl Node {
         let opened = ring
             .as_ref()
             .map(|ring| ring.sealer.open_packet(&mut copy, label));
-        match opened {
+        let packet = match opened {
             Some(Ok(packet)) => {
                 self.decrypted();
-                self.handle_packet(from, packet);
+                Some(packet)
             }
-            _ if self.params.verify_incoming => self.not_decrypted(from),
-            _ => self.handle_packet(from, bytes),
+            _ if self.params.verify_incoming => {
+                self.not_decrypted(from);
+                None
+            }
+            _ => Some(bytes),
+        };
+        if let Some(packet) = packet {
+            self.handle_packet(from, packet);
         }
         secret::truncate(&mut copy, 0);
         self.envelope.scratch = copy;

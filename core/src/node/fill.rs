@@ -64,10 +64,15 @@ impl Node {
     /// Fills a packet up. What applications say gets a quarter of the room at least, intents an eighth
     /// of the rest, and each all that the others leave. Where it does not count, as to somebody who
     /// is dead most likely, each is to be told as often afterwards.
+    #[inline(always)]
     pub(super) fn fill(&mut self, writer: &mut impl Writer, counts: bool) {
-        if !self.to_tell {
-            return;
+        if self.to_tell {
+            self.fill_with_news(writer, counts);
         }
+    }
+
+    #[inline(never)]
+    fn fill_with_news(&mut self, writer: &mut impl Writer, counts: bool) {
         let limit = counts.then(|| self.transmit_limit());
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);

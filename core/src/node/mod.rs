@@ -97,7 +97,7 @@ use crate::tags;
 use crate::time::{Instant, nanos};
 use crate::wire::Wire;
 use crate::wire::memberlist::{Compressor, Unpacker};
-use crate::wire::native::{MessageError, PacketError, read_packet};
+use crate::wire::native::{MessageError, PacketError, read_message, read_packet};
 
 /// One participant of the cluster. See the [crate documentation](crate) for how to drive it.
 ///
@@ -347,6 +347,7 @@ impl Node {
 
     /// Takes in a datagram that came from `from`. Whatever is wrong with it is counted, see
     /// [`Counters`]. Never fires a timer.
+    #[inline]
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         self.tape
             .input(Some(now), || Input::Datagram { from, bytes });
@@ -359,8 +360,9 @@ impl Node {
         self.unwrap_datagram(from, bytes);
     }
 
+    #[inline(always)]
     fn handle_packet(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let messages = match read_packet(bytes) {
+        let mut messages = match read_packet(bytes) {
             Ok(messages) if self.params.wires.include(Wire::Native) => messages,
             Err(PacketError::Foreign) => return self.handle_memberlist_packet(from, bytes),
             Err(PacketError::Corrupt) => {
@@ -372,9 +374,10 @@ impl Node {
                 return;
             }
         };
-        for message in messages {
-            match message {
-                Ok(message) => self.handle_message(from, Wire::Native, &message),
+        while let Some(encoded) = messages.next_encoded() {
+            // Looked at where it is read: moving a message takes longer than reading it.
+            match &encoded.and_then(read_message) {
+                Ok(message) => self.handle_message(from, Wire::Native, message),
                 Err(MessageError::Unknown { .. }) => self.counters.skipped_unknown += 1,
                 Err(MessageError::Malformed) => self.counters.dropped_malformed += 1,
             }
@@ -384,12 +387,14 @@ impl Node {
     // Always inlined into the loop of either wire: handing a message over costs as much as reading it.
     #[inline(always)]
     fn handle_message(&mut self, from: SocketAddr, wire: Wire, message: &Message<'_>) {
-        let probing = matches!(message, Message::Ping(_) | Message::Ack(_));
-        self.only_timers &= probing;
         match message {
-            Message::Ping(ping) => self.on_ping(from, wire, ping),
+            Message::Ping(ping) => return self.on_ping(from, wire, ping),
+            Message::Ack(ack) => return self.on_ack(wire, ack),
+            _ => self.only_timers = false,
+        }
+        match message {
+            Message::Ping(_) | Message::Ack(_) => {}
             Message::IndirectPing(ping) => self.on_indirect_ping(from, wire, ping),
-            Message::Ack(ack) => self.on_ack(wire, ack),
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => self.on_alive(alive),
             Message::Suspect(accusation) => self.on_suspect(accusation),
@@ -419,6 +424,7 @@ impl Node {
             .find(|&slot| slot != self.me && self.table.get(slot).is_some_and(&eligible))
     }
 
+    #[inline]
     fn push(&mut self, output: Output) {
         if !self.outbox.push(output) {
             self.counters.dropped_actions += 1;
@@ -440,12 +446,18 @@ impl Node {
         }
     }
 
+    #[inline(always)]
     fn adjust_health(&mut self, delta: i32) {
         if self.awareness.apply(delta) {
-            self.event(Event::HealthChanged {
-                score: self.awareness.score(),
-            });
+            self.health_changed();
         }
+    }
+
+    #[cold]
+    fn health_changed(&mut self) {
+        self.event(Event::HealthChanged {
+            score: self.awareness.score(),
+        });
     }
 
     fn transmit_limit(&self) -> u32 {

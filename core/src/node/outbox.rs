@@ -158,6 +158,7 @@ impl Outbox {
     }
 
     /// Adds an action. False if it was dropped because the caller has not drained for long.
+    #[inline(always)]
     pub(super) fn push(&mut self, output: Output) -> bool {
         if self.queue.len() >= self.limit && output.may_be_dropped() {
             return false;
@@ -166,19 +167,26 @@ impl Outbox {
         true
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.pop_front();
-        if output.is_none() {
-            // The next one goes where the first one was: that is in the processor's cache.
-            self.queue.clear();
-            if self.queue.capacity() > KEEP {
-                self.queue = VecDeque::new();
-            }
+        self.queue.pop_front()
+    }
+
+    /// Gets ready for the next input, when everything has been taken.
+    #[inline]
+    pub(super) fn rest(&mut self) {
+        // The next one goes where the first one was: that is in the processor's cache.
+        self.queue.clear();
+        if self.queue.capacity() > KEEP {
+            self.queue = VecDeque::new();
         }
-        output
     }
 }

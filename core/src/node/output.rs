@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use zeroize::Zeroizing;
@@ -12,7 +13,7 @@ use super::query::relayed;
 use super::wires::{Dest, Writer};
 use super::{Node, Phase};
 use crate::action::{Action, StreamId};
-use crate::member::VersionRange;
+use crate::member::{Name, VersionRange};
 use crate::message::{Accusation, Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
 use crate::message::{RawName, Relay, SerfMessage, SyncState};
 use crate::swim::record::{Record, State};
@@ -28,19 +29,54 @@ impl Node {
     /// here: a caller may collect several datagrams in one buffer.
     ///
     /// Call it after every input or batch of inputs, until it answers [`Action::Wait`].
+    // A simulator asks this several times for each input, mostly to hear that it has to wait.
+    #[inline(always)]
     pub fn poll_action(&mut self, buf: &mut Vec<u8>) -> Action {
+        if !self.tape.is_recording() {
+            return match self.outbox.is_empty() {
+                true => self.wait(),
+                false => self.next_action(buf),
+            };
+        }
         let start = buf.len();
         let action = self.next_action(buf);
         self.tape.action(&action, &buf[start..]);
         action
     }
 
+    #[inline(never)]
     fn next_action(&mut self, buf: &mut Vec<u8>) -> Action {
-        while let Some(output) = self.outbox.pop() {
-            if let Some(action) = self.render(output, buf) {
-                return action;
+        loop {
+            // Pings and acks are most of it, and go by themselves: other actions are as large as the
+            // largest of them.
+            let sent = match self.outbox.pop() {
+                Some(Output::Ping {
+                    seq,
+                    target,
+                    to,
+                    suspected,
+                }) => self.write_ping(seq, &target, to, suspected, buf),
+                Some(Output::Ack {
+                    seq,
+                    to,
+                    told,
+                    forwarded,
+                }) => self.write_ack(seq, to, told.as_ref(), forwarded, buf),
+                Some(other) => match self.render(other, buf) {
+                    Some(action) => return action,
+                    None => continue,
+                },
+                None => return self.wait(),
+            };
+            if let Some(to) = sent {
+                return Action::SendDatagram { to };
             }
         }
+    }
+
+    #[inline(always)]
+    fn wait(&mut self) -> Action {
+        self.outbox.rest();
         if self.phase == Phase::Stopped {
             return Action::Wait(None);
         }
@@ -49,33 +85,77 @@ impl Node {
         Action::Wait((deadline != Instant::FAR_FUTURE).then_some(deadline))
     }
 
+    fn write_ping(
+        &mut self,
+        seq: u32,
+        target: &Name,
+        to: Dest,
+        suspected: Option<u32>,
+        buf: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let (source, name) = (self.addr, self.name.clone());
+        let (target, source_name) = (target.into(), (&name).into());
+        let ping = Message::Ping(Ping {
+            seq,
+            target,
+            source,
+            source_name,
+        });
+        let accusation = suspected.map(|incarnation| {
+            Message::Suspect(Accusation {
+                incarnation,
+                name: target,
+                from: source_name,
+            })
+        });
+        let leaving = self.said_to_leave(target);
+        self.filled_packet(to, buf, Some(ping), &[accusation, leaving], Fill::Told)
+    }
+
+    fn write_ack(
+        &mut self,
+        seq: u32,
+        to: Dest,
+        told: Option<&Name>,
+        forwarded: bool,
+        buf: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let mut own = Vec::new();
+        if !forwarded && let Some(coordinates) = &self.coordinates {
+            own = core::mem::take(&mut self.scratch);
+            own.clear();
+            let coordinate = coordinates.coordinate();
+            match to.wire {
+                Wire::Native => native::write_coordinate(&mut own, coordinate),
+                Wire::Memberlist => memberlist::write_coordinate(&mut own, coordinate),
+            }
+        }
+        let ack = Message::Ack(Ack { seq, payload: &own });
+        let name = told.map(|_| self.name.clone());
+        let told = told.zip(name.as_ref());
+        let accusation = told.and_then(|(told, name)| {
+            let record = self.table.get(self.table.find(told.into())?)?;
+            if record.state() != State::Dead {
+                return self.said_to_leave(told.into());
+            }
+            Some(Message::Dead(Accusation {
+                incarnation: record.incarnation,
+                name: told.into(),
+                from: name.into(),
+            }))
+        });
+        let sent = self.filled_packet(to, buf, Some(ack), &[accusation], Fill::Told);
+        if !own.is_empty() {
+            self.scratch = own;
+        }
+        sent
+    }
+
     /// `None` if there turned out to be nothing to say.
     fn render(&mut self, output: Output, buf: &mut Vec<u8>) -> Option<Action> {
         let name = self.name.clone();
         let (source, source_name) = (self.addr, RawName::from(&name));
         match output {
-            Output::Ping {
-                seq,
-                target,
-                to,
-                suspected,
-            } => {
-                let ping = Message::Ping(Ping {
-                    seq,
-                    target: (&target).into(),
-                    source,
-                    source_name,
-                });
-                let accusation = suspected.map(|incarnation| {
-                    Message::Suspect(Accusation {
-                        incarnation,
-                        name: (&target).into(),
-                        from: source_name,
-                    })
-                });
-                let leaving = self.said_to_leave((&target).into());
-                self.packet(to, buf, &[Some(ping), accusation, leaving])
-            }
             Output::IndirectPing {
                 seq,
                 target,
@@ -92,40 +172,9 @@ impl Node {
                     source,
                     source_name,
                 };
-                self.packet(helper, buf, &[Some(Message::IndirectPing(ping))])
+                sent(self.packet(helper, buf, Message::IndirectPing(ping)))
             }
-            Output::Ack {
-                seq,
-                to,
-                told,
-                forwarded,
-            } => {
-                let mut own = core::mem::take(&mut self.scratch);
-                own.clear();
-                if !forwarded && let Some(coordinates) = &self.coordinates {
-                    let coordinate = coordinates.coordinate();
-                    match to.wire {
-                        Wire::Native => native::write_coordinate(&mut own, coordinate),
-                        Wire::Memberlist => memberlist::write_coordinate(&mut own, coordinate),
-                    }
-                }
-                let ack = Message::Ack(Ack { seq, payload: &own });
-                let accusation = told.as_ref().and_then(|told| {
-                    let record = self.table.get(self.table.find(told.into())?)?;
-                    if record.state() != State::Dead {
-                        return self.said_to_leave(told.into());
-                    }
-                    Some(Message::Dead(Accusation {
-                        incarnation: record.incarnation,
-                        name: told.into(),
-                        from: source_name,
-                    }))
-                });
-                let action = self.packet(to, buf, &[Some(ack), accusation]);
-                self.scratch = own;
-                action
-            }
-            Output::Nack { seq, to } => self.packet(to, buf, &[Some(Message::Nack(Nack { seq }))]),
+            Output::Nack { seq, to } => sent(self.packet(to, buf, Message::Nack(Nack { seq }))),
             Output::Correction { to, subject } => {
                 let record = self.table.get(self.table.find((&subject).into())?)?;
                 let (profile, incarnation) = (Arc::clone(&record.profile), record.incarnation);
@@ -137,7 +186,7 @@ impl Node {
                     meta: profile.meta(),
                 });
                 let alive = (record.state() == State::Alive).then_some(alive);
-                alive.and_then(|alive| self.packet(to, buf, &[Some(alive)]))
+                sent(alive.and_then(|alive| self.packet(to, buf, alive)))
             }
             Output::Gossip {
                 to,
@@ -150,12 +199,12 @@ impl Node {
                 let by = by.as_ref().unwrap_or(&name);
                 let accused = accused.and_then(|slot| self.table.get(slot).cloned());
                 let accusation = accused.as_ref().and_then(|it| accusation(it, || by));
-                self.filled_packet(to, buf, &[accusation], fill)
+                sent(self.filled_packet(to, buf, accusation, &[], fill))
             }
             Output::Response { to, response } => {
                 let response = response.message(source_name);
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
-                self.lone_packet(to, buf, message)
+                sent(self.lone_packet(to, buf, message))
             }
             Output::Relay { via, relayed } => {
                 let (reply_to, response) = *relayed;
@@ -175,12 +224,12 @@ impl Node {
                     message: &encoded,
                 };
                 let message = Message::Serf(SerfMessage::Relay(relay));
-                self.lone_packet(via, buf, message)
+                sent(self.lone_packet(via, buf, message))
             }
             Output::Forward { to, wire, message } => {
                 let response = relayed(wire, &message)?;
                 let message = Message::Serf(SerfMessage::QueryResponse(response));
-                self.lone_packet(to, buf, message)
+                sent(self.lone_packet(to, buf, message))
             }
             Output::Answer { query, answer } => Some(Action::Answer {
                 query,
@@ -230,6 +279,8 @@ impl Node {
                 Some(self.write_stream(id, wire, buf, start, dialled))
             }
             Output::CloseStream { id, abort } => Some(Action::CloseStream { id, abort }),
+            // Written before.
+            Output::Ping { .. } | Output::Ack { .. } => None,
             Output::Event(event) => Some(Action::Event(*event)),
             Output::Done { id, outcome } => Some(Action::Done {
                 id,
@@ -320,31 +371,34 @@ impl Node {
         Action::WriteStream { id }
     }
 
-    /// A packet of the given messages, filled up with rumours.
-    fn packet(
-        &mut self,
-        to: Dest,
-        buf: &mut Vec<u8>,
-        messages: &[Option<Message<'_>>],
-    ) -> Option<Action> {
-        self.filled_packet(to, buf, messages, Fill::Told)
+    /// A packet of a message, filled up with rumours. Like the others it answers where to send it.
+    fn packet(&mut self, to: Dest, buf: &mut Vec<u8>, message: Message<'_>) -> Option<SocketAddr> {
+        self.filled_packet(to, buf, Some(message), &[], Fill::Told)
     }
 
     /// A packet of one message and nothing else: an answer, which goes to the one who knows the
     /// query already. Filled up, it would use up the times that others are to be told of that.
-    fn lone_packet(&mut self, to: Dest, buf: &mut Vec<u8>, message: Message<'_>) -> Option<Action> {
-        self.filled_packet(to, buf, &[Some(message)], Fill::Not)
+    fn lone_packet(
+        &mut self,
+        to: Dest,
+        buf: &mut Vec<u8>,
+        message: Message<'_>,
+    ) -> Option<SocketAddr> {
+        self.filled_packet(to, buf, Some(message), &[], Fill::Not)
     }
 
     /// A packet of messages and what it is filled up with. Without any message it is a packet of
     /// gossip, and not sent if there is nothing to tell.
+    // Always inlined, with the messages known: a ping takes half as long then.
+    #[inline(always)]
     fn filled_packet(
         &mut self,
         to: Dest,
         buf: &mut Vec<u8>,
-        messages: &[Option<Message<'_>>],
+        first: Option<Message<'_>>,
+        more: &[Option<Message<'_>>],
         fill: Fill,
-    ) -> Option<Action> {
+    ) -> Option<SocketAddr> {
         let begin = buf.len();
         self.envelope.open_packet(buf, self.params.packet_budget);
         let start = buf.len();
@@ -353,15 +407,10 @@ impl Node {
         let len = match to.wire {
             Wire::Native => {
                 let mut writer = native::PacketWriter::new(buf, room);
-                self.fill_packet(&mut writer, messages, fill);
+                self.fill_packet(&mut writer, first.as_ref(), more, fill);
                 writer.finish()
             }
-            Wire::Memberlist => {
-                let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
-                self.fill_packet(&mut writer, messages, fill);
-                let compress = self.params.compress_packets;
-                writer.finish(compress.then_some(&mut self.compressor))
-            }
+            Wire::Memberlist => self.write_memberlist(to, buf, room, first, more, fill),
         };
         if self.to_tell {
             self.finish_spreads();
@@ -380,19 +429,41 @@ impl Node {
             self.counters.memberlist_datagrams_sent += 1;
             self.counters.memberlist_datagram_bytes_sent += len;
         }
-        Some(Action::SendDatagram { to: to.addr })
+        Some(to.addr)
     }
 
+    /// Writes a packet of memberlist's wire; answers its length.
+    #[inline(never)]
+    fn write_memberlist(
+        &mut self,
+        to: Dest,
+        buf: &mut Vec<u8>,
+        room: usize,
+        first: Option<Message<'_>>,
+        more: &[Option<Message<'_>>],
+        fill: Fill,
+    ) -> usize {
+        let mut writer = memberlist::PacketWriter::new(buf, room, to.checksum);
+        self.fill_packet(&mut writer, first.as_ref(), more, fill);
+        let compress = self.params.compress_packets;
+        writer.finish(compress.then_some(&mut self.compressor))
+    }
+
+    #[inline(always)]
     fn fill_packet(
         &mut self,
         writer: &mut impl Writer,
-        messages: &[Option<Message<'_>>],
+        first: Option<&Message<'_>>,
+        more: &[Option<Message<'_>>],
         fill: Fill,
     ) {
-        for message in messages.iter().flatten() {
-            // Does not fit only when the budget is at its smallest and two names at their
-            // longest; then the receiver has to do without it.
+        // One does not fit only when the budget is at its smallest and two names at their longest;
+        // then the receiver has to do without it.
+        if let Some(message) = first {
             let _ = writer.push(message);
+        }
+        for message in more.iter().flatten() {
+            let _ = push(writer, message);
         }
         match fill {
             Fill::Told => self.fill(writer, true),
@@ -400,6 +471,12 @@ impl Node {
             Fill::Not => {}
         }
     }
+}
+
+/// Adds a message of any kind.
+#[inline(never)]
+fn push(writer: &mut impl Writer, message: &Message<'_>) -> bool {
+    writer.push(message)
 }
 
 /// What a packet is filled up with.
@@ -411,6 +488,11 @@ enum Fill {
     Untold,
     /// Nothing.
     Not,
+}
+
+/// The action for a packet, if there is one.
+fn sent(to: Option<SocketAddr>) -> Option<Action> {
+    to.map(|to| Action::SendDatagram { to })
 }
 
 const fn sync_state(state: State) -> SyncState {

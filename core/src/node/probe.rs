@@ -57,6 +57,7 @@ pub(super) struct HelperProbe {
 
 impl Node {
     /// Runs whichever step of probing is due.
+    #[inline(always)]
     pub(super) fn tick_probe(&mut self) {
         let now = self.now;
         if self.timers.expired(Timer::ProbeTimeout, now) {
@@ -72,6 +73,7 @@ impl Node {
         }
     }
 
+    #[inline(always)]
     fn begin_probe(&mut self) {
         let interval = self.awareness_scaled(self.params.probe_interval);
         let timeout = self.awareness_scaled(self.params.probe_timeout);
@@ -109,6 +111,7 @@ impl Node {
     }
 
     /// A member whose name somebody else claims, or the next live one of the round; a new round begins when all have had their turn.
+    #[inline(always)]
     fn next_to_probe(&mut self) -> Option<Slot> {
         let eligible = |node: &Self, slot: Slot| {
             slot != node.me
@@ -222,6 +225,7 @@ impl Node {
     }
 
     /// Ends the probe with its timers and its stream.
+    #[inline]
     pub(super) fn take_probe(&mut self) -> Option<Probe> {
         self.timers.stop(Timer::ProbeTimeout);
         self.timers.stop(Timer::ProbeEnd);
@@ -239,6 +243,7 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(super) fn on_ping(&mut self, from: SocketAddr, wire: Wire, ping: &Ping<'_>) {
         let addressed = ping.target == self.name || ping.target.as_bytes().is_empty();
         if !addressed {
@@ -258,6 +263,7 @@ impl Node {
 
     /// A member that pings although it is thought dead, or to be leaving, should hear that first of
     /// all: the buddy system, taken one step further.
+    #[inline]
     fn thought_gone(&self, name: RawName<'_>) -> Option<Name> {
         let dead = self.params.lifeguard.buddy && self.table.count(State::Dead) > 0;
         if !dead && self.table.leaving() == 0 {
@@ -304,6 +310,7 @@ impl Node {
         });
     }
 
+    #[inline]
     pub(super) fn on_ack(&mut self, wire: Wire, ack: &Ack<'_>) {
         if self
             .probe
@@ -312,7 +319,7 @@ impl Node {
         {
             match self.take_probe() {
                 Some(probe) if probe.indirect => self.counters.probes_saved_by_helpers += 1,
-                Some(probe) => self.learn_distance(probe.slot, probe.sent, wire, ack.payload),
+                Some(probe) => self.hear_distance(probe.slot, probe.sent, wire, ack.payload),
                 None => {}
             }
             self.adjust_health(-1);
@@ -406,11 +413,11 @@ impl Node {
         seq
     }
 
+    #[inline]
     fn awareness_scaled(&self, duration: Duration) -> Duration {
-        if self.params.lifeguard.probe {
-            self.awareness.scale(duration)
-        } else {
-            duration
+        match self.params.lifeguard.probe {
+            true => self.awareness.scale(duration),
+            false => duration,
         }
     }
 }

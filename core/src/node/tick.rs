@@ -9,6 +9,7 @@ impl Node {
     /// Does what is due at `now`. Call it at the deadline of [`Action::Wait`](crate::Action), or
     /// at any time; hand in what the sockets hold *before*, so that a late wake-up is not
     /// mistaken for silence of the others.
+    #[inline]
     pub fn handle_tick(&mut self, now: Instant) {
         self.tape.input(Some(now), || Input::Tick);
         let expected = self.deadline();
@@ -17,7 +18,9 @@ impl Node {
         if self.phase == Phase::Stopped {
             return;
         }
-        self.make_up_for_stall(now.since(expected));
+        if now > expected {
+            self.make_up_for_stall(now.since(expected));
+        }
         let others = !self.only_timers;
         if others {
             self.expire_suspicions();
@@ -64,10 +67,10 @@ impl Node {
         // A word of each cache line.
         let lines = self.now.as_nanos()
             ^ u64::from(self.me)
-            ^ u64::from(self.outbox.is_empty())
+            ^ self.outbox.len() as u64
             ^ u64::from(self.probe.is_some())
-            ^ u64::from(self.timers.is_set(Timer::Probe))
-            ^ u64::from(self.timers.is_set(Timer::Stop))
+            ^ self.timers.at(Timer::Probe).as_nanos()
+            ^ self.timers.at(Timer::Stop).as_nanos()
             ^ self.table.len() as u64
             ^ self.counters.datagrams_sent
             ^ self.envelope.label().as_bytes().len() as u64;

@@ -61,7 +61,7 @@ pub(super) trait Writer {
 }
 
 impl Writer for native::PacketWriter<'_> {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, message: &Message<'_>) -> bool {
         native::PacketWriter::push(self, message)
     }

@@ -22,6 +22,7 @@ impl Awareness {
     }
 
     /// Adds `delta`, within `0..max`. Returns true if the score changed.
+    #[inline]
     pub(crate) fn apply(&mut self, delta: i32) -> bool {
         let before = self.score;
         let wanted = i32::from(before).saturating_add(delta);
@@ -31,7 +32,10 @@ impl Awareness {
 
     /// Stretches a probe interval or timeout.
     pub(crate) fn scale(self, duration: Duration) -> Duration {
-        duration.saturating_mul(u32::from(self.score) + 1)
+        match self.score {
+            0 => duration,
+            score => duration.saturating_mul(u32::from(score) + 1),
+        }
     }
 }
 

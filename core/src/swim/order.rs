@@ -48,6 +48,7 @@ impl Order {
 
     /// An alternating Feistel network: each round adds to one half a function of the other, which
     /// can be undone and therefore maps no two numbers to the same one.
+    #[inline]
     fn permute(&self, n: u64) -> u32 {
         let low_bits = self.bits / 2;
         let low_mask = (1 << low_bits) - 1;
@@ -72,6 +73,7 @@ fn mix(half: u64, key: u64) -> u64 {
 impl Iterator for Order {
     type Item = u32;
 
+    #[inline]
     fn next(&mut self) -> Option<u32> {
         if self.cursor >> self.bits != 0 {
             return None;

@@ -41,6 +41,7 @@ mod coordinate;
 pub(crate) mod field;
 mod filter;
 mod packet;
+mod probe;
 mod serf;
 mod sized;
 mod state;
@@ -100,6 +101,7 @@ mod kind {
     pub(super) const REFUSAL: u8 = 15;
 }
 
+#[inline]
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {
     let [a, b, c, d, ..] = xxh3_64(bytes).to_le_bytes();
     [a, b, c, d]

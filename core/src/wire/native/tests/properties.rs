@@ -227,6 +227,39 @@ proptest! {
     }
 
     #[test]
+    fn pings_and_acks_by_hand_are_what_serde_makes_of_them(
+        parts in any_parts(),
+        bits in 0..33_u32,
+        damage in vec_of((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut: prop::sample::Index,
+    ) {
+        let [target, source_name] = parts.texts.each_ref().map(|text| (&**text).into());
+        // Numbers of all lengths.
+        let seq = u32::try_from(u64::from(parts.numbers.0) & ((1 << bits) - 1)).expect("32 bits");
+        let ping = Ping { seq, target, source: parts.addrs[0], source_name };
+        let ack = Ack { seq, payload: &parts.bytes };
+        let mut by_hand = Vec::new();
+        probe::append_ping(&mut by_hand, &ping);
+        prop_assert_eq!(&by_hand, &postcard::to_allocvec(&ping).expect("it serializes"));
+        let len = by_hand.len();
+        probe::append_ack(&mut by_hand, &ack);
+        prop_assert_eq!(&by_hand[len..], &postcard::to_allocvec(&ack).expect("it serializes"));
+        prop_assert_eq!(probe::read_ping(&by_hand), Some(ping));
+        prop_assert_eq!(probe::read_ack(&by_hand[len..]), Some(ack));
+
+        for (at, byte) in damage {
+            let at = at.index(by_hand.len());
+            by_hand[at] = byte;
+        }
+        for bytes in [&by_hand[..], &by_hand[len..], &by_hand[..cut.index(by_hand.len())]] {
+            let ping = postcard::take_from_bytes(bytes).ok().map(|(it, _): (Ping<'_>, _)| it);
+            prop_assert_eq!(probe::read_ping(bytes), ping);
+            let ack = postcard::take_from_bytes(bytes).ok().map(|(it, _): (Ack<'_>, _)| it);
+            prop_assert_eq!(probe::read_ack(bytes), ack);
+        }
+    }
+
+    #[test]
     fn an_encoded_announcement_is_written_as_the_message_is(
         parts in any_parts(),
         short in 0..100_usize,
