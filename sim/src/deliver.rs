@@ -1,5 +1,6 @@
 //! The machine: hands what happens to the nodes and carries out what they ask for.
 
+use std::mem;
 use std::net::SocketAddr;
 
 use serf_core::{Action, Event, Instant, Outcome, StreamFailure, StreamId, StreamInput};
@@ -14,9 +15,25 @@ use crate::trace::Entry;
 use crate::world::World;
 
 impl World {
+    // Always inlined, as what it calls: for what happens most, calls cost as much as the work.
+    #[inline(always)]
     pub(crate) fn happen(&mut self, occurrence: Occurrence) {
+        let (due, ticked) = match occurrence {
+            Occurrence::Wake { node } => (self.wake(node as usize), true),
+            Occurrence::Datagram { from, to, payload } => {
+                let due = self.datagram(from as usize, to as usize, payload, false);
+                (due, false)
+            }
+            other => return self.happen_seldom(other),
+        };
+        if let Some(node) = due {
+            self.drain_now(node, ticked);
+        }
+    }
+
+    #[inline(never)]
+    fn happen_seldom(&mut self, occurrence: Occurrence) {
         match occurrence {
-            Occurrence::Wake { node, generation } => self.wake(node as usize, generation),
             Occurrence::Work { node } => self.work(node as usize),
             Occurrence::Op(op) => self.apply(*op),
             input => {
@@ -32,41 +49,28 @@ impl World {
         self.hosts[node].clock.local(self.now)
     }
 
-    fn wake(&mut self, node: usize, generation: u32) {
-        let now = self.now;
+    /// A deadline has come. Answers the node if it has something to do now.
+    #[inline(always)]
+    fn wake(&mut self, node: usize) -> Option<usize> {
         let host = &mut self.hosts[node];
+        host.alarm.ring();
         // The deadline of a paused node is looked at when it goes on.
-        if !host.alarm.ring(generation) || host.state != State::Running {
-            return;
+        if host.state != State::Running {
+            return None;
         }
-        let deadline = host.alarm.deadline();
-        if deadline > now {
-            self.set_alarm(node, Some(deadline));
-        } else if host.cpu.is_some() && !host.blocked && !host.backlog.is_empty() {
+        if host.cpu.is_some() && !host.blocked && !host.backlog.is_empty() {
             host.tick_due = true;
-        } else {
-            self.tick(node);
+            return None;
         }
+        host.tick(self.now);
+        self.trace.add(Entry::Tick, self.now.as_nanos(), node, 0);
+        Some(node)
     }
 
     pub(crate) fn tick(&mut self, node: usize) {
-        self.hosts[node].usage.ticks += 1;
+        self.hosts[node].tick(self.now);
         self.trace.add(Entry::Tick, self.now.as_nanos(), node, 0);
-        let now = self.local(node);
-        if let Some(it) = self.hosts[node].running() {
-            it.handle_tick(now);
-        }
         self.drain(node, true);
-    }
-
-    fn set_alarm(&mut self, node: usize, deadline: Option<Instant>) {
-        if let Some((at, generation)) = self.hosts[node].alarm.set(deadline) {
-            let wake = Occurrence::Wake {
-                node: node as u32,
-                generation,
-            };
-            self.queue.push(at.as_nanos(), wake);
-        }
     }
 
     /// Hands a datagram or a segment to its node, or puts it aside for one that is paused or slow,
@@ -81,6 +85,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn datagram(
         &mut self,
         from: usize,
@@ -125,81 +130,38 @@ impl World {
 
     /// Carries out what a node asks for, until it waits.
     pub(crate) fn drain(&mut self, node: usize, ticked: bool) {
-        let now = self.now.as_nanos();
-        let mut buffer = self.pool.take();
-        loop {
-            buffer.clear();
-            let Some(it) = self.hosts[node].running() else {
-                break;
-            };
-            match it.poll_action(&mut buffer) {
+        self.drain_now(node, ticked);
+    }
+
+    #[inline(always)]
+    fn drain_now(&mut self, node: usize, ticked: bool) {
+        debug_assert!(self.pool.next.is_empty());
+        while let Some(it) = self.hosts[node].running() {
+            let action = it.poll_action(&mut self.pool.next);
+            match action {
+                // Neither of the two has anything to drop, which the compiler does not see.
                 Action::SendDatagram { to } => {
-                    let payload = std::mem::replace(&mut buffer, self.pool.take());
+                    mem::forget(action);
+                    let payload = self.pool.take_written();
                     self.send_datagram(node, to, payload);
                 }
-                Action::OpenStream { id, to } => {
-                    self.trace.add(Entry::OpenStream, now, node, id.as_u64());
-                    self.open_stream(node, id, to);
-                }
-                Action::WriteStream { id } => {
-                    self.trace.add(Entry::WriteStream, now, node, id.as_u64());
-                    self.trace.bytes(&buffer);
-                    let payload = std::mem::replace(&mut buffer, self.pool.take());
-                    self.write_stream(node, id, payload);
-                }
-                Action::CloseStream { id, abort } => {
-                    self.trace.add(Entry::CloseStream, now, node, id.as_u64());
-                    self.close_stream(node, id, abort);
-                }
-                Action::Event(event) => {
-                    self.trace.add(Entry::Event, now, node, 0);
-                    self.trace.event(&event);
-                    if let (true, Event::Query(query)) = (self.answering, &event) {
-                        let (local, name) = (self.local(node), self.name(node).clone());
-                        if let Some(it) = self.hosts[node].running() {
-                            // It is not late, and a name is not too long.
-                            let _ = it.respond(query.key, name.as_bytes(), local);
-                        }
-                    }
-                    if let Some(disk) = &mut self.hosts[node].disk {
-                        disk.event(&event, self.now);
-                    }
-                    self.views_changed |= matches!(event, Event::Member(_));
-                    self.observe(node, What::Event(&event));
-                }
-                Action::Answer { query, answer } => {
-                    self.trace.add(Entry::Answer, now, node, query.id.into());
-                    let answered = What::Answered {
-                        query,
-                        answer: &answer,
-                    };
-                    self.observe(node, answered);
-                    self.hosts[node].answers.push((query, answer));
-                }
-                Action::QueryEnded { query, summary } => {
-                    self.trace
-                        .add(Entry::QueryEnded, now, node, query.id.into());
-                    self.hosts[node].ended_queries.push((query, summary));
-                }
-                Action::Done { id, outcome } => {
-                    self.trace.add(Entry::Done, now, node, id.as_u64());
-                    if let Outcome::Join { contacted, .. } = &outcome {
-                        for addr in contacted {
-                            if let Some(other) = self.node_at(*addr) {
-                                self.clusters.join(node, other);
-                            }
-                        }
-                        self.retry_join(node, !contacted.is_empty());
-                    }
-                    self.hosts[node].outcomes.push((id, outcome));
-                }
                 Action::Wait(until) => {
-                    self.wait(node, until, ticked);
+                    mem::forget(action);
+                    let writes = self.wait(node, until, ticked);
+                    if !writes {
+                        return;
+                    }
                     break;
                 }
+                other => self.carry_out(node, other),
             }
         }
-        self.pool.give(buffer);
+        self.write_down(node);
+    }
+
+    /// Has what a node keeps of itself written, after it has been drained.
+    #[inline(never)]
+    fn write_down(&mut self, node: usize) {
         let host = &mut self.hosts[node];
         if let (Some(disk), Some(it), State::Running) = (&mut host.disk, &host.node, host.state) {
             disk.settled(it, self.now);
@@ -209,18 +171,90 @@ impl World {
         }
     }
 
-    fn wait(&mut self, node: usize, until: Option<Instant>, ticked: bool) {
-        let number = until.map_or(u64::MAX, Instant::as_nanos);
-        self.trace
-            .add(Entry::Wait, self.now.as_nanos(), node, number);
-        let until = until.map(|until| self.hosts[node].clock.world(until));
-        self.observe(node, What::Waits { until, ticked });
-        self.set_alarm(node, until);
-        if until.is_none() {
-            self.end(node, State::Left);
+    /// What is less frequent than a datagram.
+    #[inline(never)]
+    fn carry_out(&mut self, node: usize, action: Action) {
+        let now = self.now.as_nanos();
+        match action {
+            Action::SendDatagram { .. } | Action::Wait(_) => {}
+            Action::OpenStream { id, to } => {
+                self.trace.add(Entry::OpenStream, now, node, id.as_u64());
+                self.open_stream(node, id, to);
+            }
+            Action::WriteStream { id } => {
+                let payload = self.pool.take_written();
+                self.trace.add(Entry::WriteStream, now, node, id.as_u64());
+                self.trace.bytes(&payload);
+                self.write_stream(node, id, payload);
+            }
+            Action::CloseStream { id, abort } => {
+                self.trace.add(Entry::CloseStream, now, node, id.as_u64());
+                self.close_stream(node, id, abort);
+            }
+            Action::Event(event) => {
+                self.trace.add(Entry::Event, now, node, 0);
+                self.trace.event(&event);
+                if let (true, Event::Query(query)) = (self.answering, &event) {
+                    let (local, name) = (self.local(node), self.name(node).clone());
+                    if let Some(it) = self.hosts[node].running() {
+                        // It is not late, and a name is not too long.
+                        let _ = it.respond(query.key, name.as_bytes(), local);
+                    }
+                }
+                if let Some(disk) = &mut self.hosts[node].disk {
+                    disk.event(&event, self.now);
+                }
+                self.views_changed |= matches!(event, Event::Member(_));
+                self.observe(node, What::Event(&event));
+            }
+            Action::Answer { query, answer } => {
+                self.trace.add(Entry::Answer, now, node, query.id.into());
+                let answered = What::Answered {
+                    query,
+                    answer: &answer,
+                };
+                self.observe(node, answered);
+                self.hosts[node].answers.push((query, answer));
+            }
+            Action::QueryEnded { query, summary } => {
+                self.trace
+                    .add(Entry::QueryEnded, now, node, query.id.into());
+                self.hosts[node].ended_queries.push((query, summary));
+            }
+            Action::Done { id, outcome } => {
+                self.trace.add(Entry::Done, now, node, id.as_u64());
+                if let Outcome::Join { contacted, .. } = &outcome {
+                    for addr in contacted {
+                        if let Some(other) = self.node_at(*addr) {
+                            self.clusters.join(node, other);
+                        }
+                    }
+                    self.retry_join(node, !contacted.is_empty());
+                }
+                self.hosts[node].outcomes.push((id, outcome));
+            }
         }
     }
 
+    /// Answers whether the node keeps anything that has to be written now.
+    #[inline(always)]
+    fn wait(&mut self, node: usize, until: Option<Instant>, ticked: bool) -> bool {
+        let number = until.map_or(u64::MAX, Instant::as_nanos);
+        self.trace
+            .add(Entry::Wait, self.now.as_nanos(), node, number);
+        let host = &mut self.hosts[node];
+        let until = until.map(|until| host.clock.world(until));
+        let wake = || Occurrence::Wake { node: node as u32 };
+        host.alarm.set(until, &mut self.queue, wake);
+        let writes = host.disk.is_some() || host.journal.is_some();
+        self.observe(node, What::Waits { until, ticked });
+        if until.is_none() {
+            self.end(node, State::Left);
+        }
+        writes
+    }
+
+    #[inline(always)]
     pub(crate) fn send_datagram(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>) {
         let now = self.now.as_nanos();
         self.trace
@@ -239,22 +273,41 @@ impl World {
         if host.blocked {
             return host.held.push(Held::Datagram { to, payload });
         }
-        self.transmit(from, to, payload);
+        let nth = host.nth_sent(self.now);
+        self.transmit_nth(from, to, payload, nth);
     }
 
     /// A datagram leaves its node.
-    pub(crate) fn transmit(&mut self, from: usize, to: SocketAddr, mut payload: Vec<u8>) {
-        let now = self.now.as_nanos();
-        let target = self.node_at(to);
+    pub(crate) fn transmit(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>) {
         let nth = self.hosts[from].nth_sent(self.now);
-        let fate = target.map(|to| {
-            self.replay(from, to, &payload, nth);
-            let times = self.network.datagram((from, to), &mut payload, now, nth);
-            (to, times)
-        });
-        let Some((to, [Some(first), second])) = fate else {
-            self.hosts[from].usage.datagrams_lost += 1;
-            return self.pool.give(payload);
+        self.transmit_nth(from, to, payload, nth);
+    }
+
+    #[inline(always)]
+    fn transmit_nth(&mut self, from: usize, to: SocketAddr, payload: Vec<u8>, nth: u32) {
+        let Some(to) = self.node_at(to) else {
+            return self.lose(from, payload);
+        };
+        let now = self.now.as_nanos();
+        let delay = self
+            .network
+            .plain_datagram((from, to), payload.len(), now, nth);
+        let Some(delay) = delay else {
+            return self.transmit_with_faults(from, to, payload, nth);
+        };
+        let (from, to) = (from as u32, to as u32);
+        let arrival = Occurrence::Datagram { from, to, payload };
+        self.queue.push(now.saturating_add(delay), arrival);
+    }
+
+    /// The same where more can happen to it than that it takes some time.
+    #[inline(never)]
+    fn transmit_with_faults(&mut self, from: usize, to: usize, mut payload: Vec<u8>, nth: u32) {
+        let now = self.now.as_nanos();
+        self.replay(from, to, &payload, nth);
+        let times = self.network.datagram((from, to), &mut payload, now, nth);
+        let [Some(first), second] = times else {
+            return self.lose(from, payload);
         };
         let (from, to) = (from as u32, to as u32);
         if let Some(second) = second {
@@ -269,6 +322,11 @@ impl World {
         }
         let arrival = Occurrence::Datagram { from, to, payload };
         self.queue.push(now.saturating_add(first), arrival);
+    }
+
+    fn lose(&mut self, from: usize, payload: Vec<u8>) {
+        self.hosts[from].usage.datagrams_lost += 1;
+        self.pool.give(payload);
     }
 
     /// Perhaps delivers an old datagram on the occasion of this one.

@@ -14,8 +14,8 @@ use crate::stream::{ConnectionId, Side};
 /// One entry of the event queue.
 #[derive(Debug, Clone)]
 pub(crate) enum Occurrence {
-    /// A node's deadline, unless it has changed since.
-    Wake { node: u32, generation: u32 },
+    /// A node's deadline.
+    Wake { node: u32 },
     /// A datagram arrives.
     Datagram {
         from: u32,

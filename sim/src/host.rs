@@ -11,6 +11,7 @@ use crate::blocked::Held;
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::event::Occurrence;
+use crate::queue::{Queue, Ticket};
 use crate::stream::{ConnectionId, Side};
 
 /// What a node of a world is doing.
@@ -185,7 +186,7 @@ impl Host {
     pub(crate) fn prefetch(&self) {
         // A word of each cache line.
         let lines =
-            u64::from(self.journal.is_some()) ^ u64::from(self.alarm.generation) ^ self.usage.ticks;
+            u64::from(self.journal.is_some()) ^ self.alarm.deadline().as_nanos() ^ self.usage.ticks;
         std::hint::black_box(lines);
         if let Some(node) = &self.node {
             node.prefetch();
@@ -195,6 +196,16 @@ impl Host {
     /// The running node.
     pub(crate) fn running(&mut self) -> Option<&mut Node> {
         self.node.as_mut().filter(|_| self.state == State::Running)
+    }
+
+    /// Tells the node what time it is.
+    #[inline(always)]
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.usage.ticks += 1;
+        let now = self.clock.local(now);
+        if let Some(it) = self.running() {
+            it.handle_tick(now);
+        }
     }
 
     /// Counts what is sent at one instant, so that each packet gets a fate of its own.
@@ -213,48 +224,47 @@ struct Sends {
     count: u32,
 }
 
-/// The one deadline of a node, and the wake-up queued for it.
-///
-/// A deadline that moves back, as it does with every answered probe, leaves the earlier wake-up in
-/// the queue, to be renewed when it comes; only one that moves forward queues another, and the
-/// older one is recognised by its generation.
+/// The one deadline of a node, and the wake-up queued for it, which moves with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Alarm {
     deadline: Instant,
-    /// When the live wake-up comes.
-    armed: Instant,
-    generation: u32,
+    queued: Option<Ticket>,
 }
 
 impl Default for Alarm {
     fn default() -> Self {
         Self {
             deadline: Instant::FAR_FUTURE,
-            armed: Instant::FAR_FUTURE,
-            generation: 0,
+            queued: None,
         }
     }
 }
 
 impl Alarm {
-    /// Takes a new deadline. Answers the wake-up to queue, if one is needed.
-    pub(crate) fn set(&mut self, deadline: Option<Instant>) -> Option<(Instant, u32)> {
-        self.deadline = deadline.unwrap_or(Instant::FAR_FUTURE);
-        if self.deadline >= self.armed {
-            return None;
+    /// Takes a new deadline; `wake` is queued for it.
+    #[inline(always)]
+    pub(crate) fn set(
+        &mut self,
+        deadline: Option<Instant>,
+        queue: &mut Queue<Occurrence>,
+        wake: impl FnOnce() -> Occurrence,
+    ) {
+        let before = std::mem::replace(&mut self.deadline, deadline.unwrap_or(Instant::FAR_FUTURE));
+        match (self.queued, deadline) {
+            (Some(_), Some(at)) if at == before => {}
+            (Some(ticket), Some(at)) => queue.move_to(ticket, at.as_nanos()),
+            (Some(ticket), None) => {
+                queue.remove(ticket);
+                self.queued = None;
+            }
+            (None, Some(at)) => self.queued = Some(queue.push(at.as_nanos(), wake())),
+            (None, None) => {}
         }
-        self.armed = self.deadline;
-        self.generation = self.generation.wrapping_add(1);
-        Some((self.armed, self.generation))
     }
 
-    /// A wake-up came. Answers whether it is the live one.
-    pub(crate) fn ring(&mut self, generation: u32) -> bool {
-        let live = generation == self.generation;
-        if live {
-            self.armed = Instant::FAR_FUTURE;
-        }
-        live
+    /// The wake-up came: none is queued any more.
+    pub(crate) fn ring(&mut self) {
+        self.queued = None;
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -271,22 +281,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_deadline_that_moves_forward_needs_a_wake_up() {
-        let mut alarm = Alarm::default();
-        let (when, first) = alarm.set(at(100)).expect("the first is needed");
-        assert_eq!(Some(when), at(100));
-        assert_eq!(alarm.set(at(200)), None);
-        let (when, second) = alarm.set(at(50)).expect("an earlier one is needed");
-        assert_eq!(Some(when), at(50));
-        assert!(!alarm.ring(first));
-        assert!(alarm.ring(second));
-        assert!(alarm.set(at(100)).is_some(), "nothing is queued any more");
-    }
-
-    #[test]
-    fn no_deadline_needs_no_wake_up() {
-        let mut alarm = Alarm::default();
-        assert_eq!(alarm.set(None), None);
+    fn one_wake_up_moves_with_the_deadline_and_goes_when_there_is_none() {
+        let (mut alarm, mut queue) = (Alarm::default(), Queue::new());
+        for deadline in [at(100), at(200), at(50), at(50)] {
+            alarm.set(deadline, &mut queue, || Occurrence::Wake { node: 0 });
+            assert_eq!(queue.len(), 1);
+        }
+        assert_eq!(queue.pop_until(u64::MAX).map(|(at, _)| at), Some(50));
+        alarm.ring();
+        alarm.set(at(50), &mut queue, || Occurrence::Wake { node: 0 });
+        assert_eq!(queue.len(), 1, "none was queued any more");
+        alarm.set(None, &mut queue, || Occurrence::Wake { node: 0 });
+        assert!(queue.is_empty());
         assert_eq!(alarm.deadline(), Instant::FAR_FUTURE);
     }
 }

@@ -101,6 +101,6 @@ pub use host::{State, Usage};
 pub use link::{Burst, Latency, Link, Ratio};
 pub use medium::{Regions, Uplink};
 pub use network::{Cut, CutId, Traffic};
-pub use queue::Queue;
+pub use queue::{Queue, Ticket};
 pub use trace::TraceHash;
 pub use world::{Logged, World};

@@ -92,8 +92,7 @@ impl Latency {
         let nanos = match self {
             Self::Constant(time) => nanos(time),
             Self::Uniform(from, to) => {
-                let from = nanos(from);
-                let span = nanos(to).saturating_sub(from).saturating_add(1);
+                let (from, span) = uniform(from, to);
                 from.saturating_add(scale(draws.next(), span))
             }
             Self::LogNormal { median, sigma } => {
@@ -116,6 +115,29 @@ pub struct Burst {
     pub lasts: Duration,
     /// Datagrams lost in the bad state.
     pub loss: Ratio,
+}
+
+/// The first of the nanoseconds from one time to another, and how many there are.
+fn uniform(from: Duration, to: Duration) -> (u64, u64) {
+    let from = nanos(from);
+    (from, nanos(to).saturating_sub(from).saturating_add(1))
+}
+
+/// A link that only takes its time: as long as any of `span` nanoseconds, from `from` on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain {
+    from: u64,
+    span: u64,
+    pub(crate) mtu: usize,
+}
+
+impl Plain {
+    /// As [`Latency::sample`].
+    #[inline]
+    pub(crate) fn sample(&self, draws: &mut Draws) -> u64 {
+        let nanos = self.from.saturating_add(scale(draws.next(), self.span));
+        nanos.min(nanos_of_max())
+    }
 }
 
 /// The properties of a link in one direction.
@@ -181,6 +203,26 @@ impl Link {
             && self.sever <= TENTH
             && self.mtu >= params.packet_budget
             && slow.saturating_mul(4) <= nanos(params.probe_timeout)
+    }
+
+    /// What the link does to datagrams, if it is no more than to take some time.
+    pub(crate) fn plain(&self) -> Option<Plain> {
+        let (from, span) = match self.latency {
+            Latency::Constant(time) => (nanos(time), 0),
+            Latency::Uniform(from, to) => uniform(from, to),
+            Latency::LogNormal { .. } => return None,
+        };
+        let faults = [
+            self.loss,
+            self.duplicate,
+            self.reorder,
+            self.flip,
+            self.truncate,
+            self.replay,
+        ];
+        let none = self.burst.is_none() && faults.iter().all(|it| *it == Ratio::NEVER);
+        let mtu = self.mtu;
+        none.then_some(Plain { from, span, mtu })
     }
 
     /// When one datagram of `len` bytes arrives, as nanoseconds from now; the second is that of
@@ -257,8 +299,8 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn nanos_of_max() -> u64 {
-    nanos(Latency::MAX)
+const fn nanos_of_max() -> u64 {
+    Latency::MAX.as_secs() * 1_000_000_000
 }
 
 /// A standard normal number (Box and Muller's transform).

@@ -64,10 +64,12 @@ impl Trace {
     pub(crate) fn add(&mut self, entry: Entry, now: u64, node: usize, number: u64) {
         self.entries += 1;
         self.word((entry as u64) << 56 ^ (node as u64) << 32 ^ number);
-        self.word(now);
+        // The next word mixes it in with all that was before.
+        self.hash = self.hash.wrapping_add(now);
     }
 
     /// Adds the bytes that go with the entry.
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.word(xxh3_64(bytes));
     }

@@ -1,6 +1,6 @@
 //! A world: nodes, the network between them, and the time in which everything happens.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
@@ -502,7 +502,7 @@ impl World {
     /// Has the processor fetch what the next event will most likely touch, while this one happens.
     #[inline]
     fn prefetch_next(&self) {
-        if let Some(Occurrence::Wake { node, .. } | Occurrence::Datagram { to: node, .. }) =
+        if let Some(Occurrence::Wake { node } | Occurrence::Datagram { to: node, .. }) =
             self.queue.likely_next()
         {
             self.hosts[*node as usize].prefetch();
@@ -529,10 +529,17 @@ impl World {
     }
 
     /// The node at an address.
+    #[inline(always)]
     pub(crate) fn node_at(&self, addr: SocketAddr) -> Option<usize> {
-        if self.homes.is_empty() {
-            return self.first_node_at(addr);
+        match self.homes.is_empty() {
+            true => self.first_node_at(addr),
+            false => self.node_at_home(addr),
         }
+    }
+
+    /// The same when nodes have moved.
+    #[inline(never)]
+    fn node_at_home(&self, addr: SocketAddr) -> Option<usize> {
         let found = self.homes.get(&addr).copied();
         found
             .or_else(|| self.first_node_at(addr))
@@ -540,9 +547,11 @@ impl World {
     }
 
     /// The node that was added with an address.
+    #[inline(always)]
     fn first_node_at(&self, addr: SocketAddr) -> Option<usize> {
-        let IpAddr::V4(ip) = addr.ip().to_canonical() else {
-            return None;
+        let ip = match addr {
+            SocketAddr::V4(addr) => *addr.ip(),
+            SocketAddr::V6(addr) => addr.ip().to_ipv4_mapped()?,
         };
         let index = ip.to_bits().checked_sub(FIRST_ADDRESS)? as usize;
         (index < self.hosts.len() && addr.port() == PORT).then_some(index)
