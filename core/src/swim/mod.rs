@@ -7,6 +7,7 @@ pub(crate) mod accuser;
 pub(crate) mod awareness;
 pub(crate) mod broadcasts;
 pub(crate) mod census;
+pub(crate) mod index;
 pub(crate) mod order;
 pub(crate) mod pool;
 pub(crate) mod record;

@@ -6,13 +6,13 @@ use core::array;
 use core::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{Profile, Status};
 use crate::message::RawName;
 use crate::serf::intent::Intent;
 use crate::swim::census::Census;
+use crate::swim::index::Index;
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
 
@@ -41,7 +41,7 @@ pub(crate) struct Table {
     /// Slots by name. Hashes are keyed per node: names come from the network, and a peer must
     /// not be able to choose names that collide.
     #[serde(skip)]
-    index: Arc<HashTable<Slot>>,
+    index: Index,
     #[serde(skip)]
     hasher: FixedState,
     free: Vec<Slot>,
@@ -54,7 +54,7 @@ impl Table {
     pub(crate) fn new(hash_key: u64) -> Self {
         Self {
             pages: Vec::new(),
-            index: Arc::default(),
+            index: Index::default(),
             hasher: FixedState::with_seed(hash_key),
             free: Vec::new(),
             slots: 0,
@@ -69,23 +69,21 @@ impl Table {
     pub(crate) fn reindex(&mut self) {
         let key = |record: &Record| hash(&self.hasher, (&record.profile.name).into());
         let keys: Vec<(Slot, u64)> = self.iter().map(|(slot, it)| (slot, key(it))).collect();
-        let mut index = HashTable::with_capacity(keys.len());
-        let rehash = |&slot: &Slot| self.get(slot).map_or(0, key);
+        let mut index = Index::with_capacity(keys.len());
+        let rehash = |slot| self.get(slot).map_or(0, key);
         for (slot, key) in keys {
-            index.insert_unique(key, slot, rehash);
+            index.insert(key, slot, rehash);
         }
-        self.index = Arc::new(index);
+        self.index = index;
     }
 
     /// The slot of the member called `name`.
     pub(crate) fn find(&self, name: RawName<'_>) -> Option<Slot> {
         let key = hash(&self.hasher, name);
-        self.index
-            .find(key, |&slot| {
-                self.get(slot)
-                    .is_some_and(|record| name == record.profile.name)
-            })
-            .copied()
+        self.index.find(key, |slot| {
+            self.get(slot)
+                .is_some_and(|record| name == record.profile.name)
+        })
     }
 
     /// The same for one of many names in the order of somebody else's table, which mostly is that
@@ -128,18 +126,8 @@ impl Table {
             .add(record.profile.versions, record.state() == State::Alive);
         let key = hash(&self.hasher, (&record.profile.name).into());
         Arc::make_mut(&mut self.pages[page])[slot as usize % PAGE] = Some(record);
-
-        let Self {
-            pages,
-            index,
-            hasher,
-            ..
-        } = self;
-        let rehash = |&slot: &Slot| {
-            let record = pages[slot as usize / PAGE][slot as usize % PAGE].as_ref();
-            record.map_or(0, |record| hash(hasher, (&record.profile.name).into()))
-        };
-        Arc::make_mut(index).insert_unique(key, slot, rehash);
+        let (pages, hasher) = (&self.pages, &self.hasher);
+        self.index.insert(key, slot, rehash(pages, hasher));
         slot
     }
 
@@ -148,9 +136,8 @@ impl Table {
         let page = self.pages.get_mut(slot as usize / PAGE)?;
         let record = Arc::make_mut(page)[slot as usize % PAGE].take()?;
         let key = hash(&self.hasher, (&record.profile.name).into());
-        if let Ok(entry) = Arc::make_mut(&mut self.index).find_entry(key, |&other| other == slot) {
-            entry.remove();
-        }
+        let (pages, hasher) = (&self.pages, &self.hasher);
+        self.index.remove(key, slot, rehash(pages, hasher));
         self.counts[record.state() as usize] -= 1;
         self.leaving -= u32::from(record.is_leaving());
         self.digest = self.digest.wrapping_sub(share(&record));
@@ -315,6 +302,14 @@ fn share(record: &Record) -> u64 {
     }
     let Profile { name, addr, .. } = &*record.profile;
     FixedState::with_seed(0).hash_one((name, addr))
+}
+
+/// The hash of a member that is there.
+fn rehash(pages: &[Arc<Page>], hasher: &FixedState) -> impl Fn(Slot) -> u64 {
+    |slot| {
+        let record = pages[slot as usize / PAGE][slot as usize % PAGE].as_ref();
+        record.map_or(0, |record| hash(hasher, (&record.profile.name).into()))
+    }
 }
 
 fn hash(hasher: &FixedState, name: RawName<'_>) -> u64 {
