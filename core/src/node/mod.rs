@@ -17,6 +17,7 @@
 //! - [`gossip`]: who hears of what is new, and when; [`fill`]: what goes into a packet of that.
 //! - [`healing`]: when a cut between large parts has ended.
 //! - [`output`]: turning decisions into actions and bytes.
+//! - [`prefetch`]: having the processor fetch what will be looked at.
 
 mod checkpoint;
 mod command;
@@ -32,6 +33,7 @@ mod keys;
 mod membership;
 mod outbox;
 mod output;
+mod prefetch;
 mod probe;
 mod query;
 mod recording;
@@ -61,6 +63,7 @@ use self::fill::Queues;
 use self::healing::Healing;
 use self::keys::KeyTasks;
 use self::outbox::{Outbox, Output};
+use self::prefetch::MANY_MESSAGES;
 use self::probe::{HelperProbe, Probe};
 use self::spread::{Leave, Spread};
 use self::streams::Streams;
@@ -73,7 +76,7 @@ use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
 use crate::journal::{Input, Tape};
 use crate::member::{Member, Name, Profile};
-use crate::message::{Message, SerfMessage};
+use crate::message::{Message, RawName, SerfMessage};
 use crate::rng::{Purpose, Rng};
 use crate::serf::clock::LamportClock;
 use crate::serf::collector::Collectors;
@@ -374,6 +377,9 @@ impl Node {
                 return;
             }
         };
+        if bytes.len() >= MANY_MESSAGES {
+            self.prefetch_members(messages.clone());
+        }
         while let Some(encoded) = messages.next_encoded() {
             // Looked at where it is read: moving a message takes longer than reading it.
             match &encoded.and_then(read_message) {

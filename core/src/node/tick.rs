@@ -59,24 +59,6 @@ impl Node {
         }
     }
 
-    /// Has the processor fetch what most inputs need of this node, for a program that drives
-    /// thousands of them and has more memory in use than fits in its caches: called before an
-    /// input, it makes up one wait for memory of about eight. Changes nothing.
-    #[inline]
-    pub fn prefetch(&self) {
-        // A word of each cache line.
-        let lines = self.now.as_nanos()
-            ^ u64::from(self.me)
-            ^ self.outbox.len() as u64
-            ^ u64::from(self.probe.is_some())
-            ^ self.timers.at(Timer::Probe).as_nanos()
-            ^ self.timers.at(Timer::Stop).as_nanos()
-            ^ self.table.len() as u64
-            ^ self.counters.datagrams_sent
-            ^ self.envelope.label().as_bytes().len() as u64;
-        core::hint::black_box(lines);
-    }
-
     /// The next time at which [`handle_tick`](Self::handle_tick) has something to do.
     pub(super) fn deadline(&self) -> Instant {
         let first = self.timers.first();
