@@ -3,15 +3,17 @@
 //! What applications say and what the membership has to say share each packet: a storm of the one
 //! does not silence the other.
 
+use alloc::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use super::intent::IntentNews;
 use super::query::QueryNews;
 use super::wires::Writer;
 use crate::member::Name;
 use crate::message::{Accusation, Message, RawName, SerfMessage};
 use crate::serf::event::UserEvent;
+use crate::serf::intent::IntentNews;
 use crate::swim::broadcasts::{Broadcast, Broadcasts, MAX_QUEUED, Offer};
 use crate::swim::record::{Record, State};
 
@@ -21,7 +23,7 @@ const SHORTEST: usize = 8;
 /// What Serf's layer has to tell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Queues {
-    pub(super) intents: Broadcasts<IntentNews>,
+    pub(super) intents: Broadcasts<Arc<IntentNews>>,
     pub(super) queries: Broadcasts<QueryNews>,
     pub(super) events: Broadcasts<UserEvent>,
     /// Whose turn it is to be first in a packet: they take it in turns, so that many of one kind
@@ -121,7 +123,7 @@ impl Node {
             true => writer.remaining() / 8 * 7,
             false => 0,
         };
-        fill_from(intents, writer, keep_free, limit, IntentNews::message);
+        fill_from(intents, writer, keep_free, limit, |news| news.message());
     }
 }
 

@@ -4,9 +4,8 @@
 //! leave is a departure, any other a failure. They are spread like news, ordered by the member
 //! clock, and wait in a buffer where they come before their member.
 
+use alloc::sync::Arc;
 use core::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::{Node, Phase};
 use crate::error::CommandError;
@@ -14,7 +13,7 @@ use crate::event::{Cause, MemberEventKind};
 use crate::member::{Name, Status};
 use crate::message::{JoinIntent, LeaveIntent, MemberTime, Message, RawName, SerfMessage};
 use crate::serf::clock::LamportTime;
-use crate::serf::intent::Intent;
+use crate::serf::intent::{Intent, IntentNews};
 use crate::swim::broadcasts::Broadcast;
 use crate::swim::table::Slot;
 use crate::time::Instant;
@@ -22,15 +21,7 @@ use crate::time::Instant;
 /// Members that may wait to be pruned once they have left.
 const MAX_PRUNES: usize = 1024;
 
-/// An intent on its way to everybody.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct IntentNews {
-    name: Name,
-    intent: Intent,
-    prune: bool,
-}
-
-impl Broadcast for IntentNews {
+impl Broadcast for Arc<IntentNews> {
     type Subject = Name;
 
     fn subject(&self) -> Option<&Name> {
@@ -212,6 +203,10 @@ impl Node {
             name,
             intent,
             prune,
+        };
+        let news = match &self.pool {
+            Some(pool) => pool.share(news),
+            None => Arc::new(news),
         };
         self.queues.intents.push(news, self.now);
         self.arm_gossip();

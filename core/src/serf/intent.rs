@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::member::Name;
 use crate::serf::clock::{CEILING, LamportTime};
 
 /// The word that a member joined, or that it leaves, with the time of that on the member clock.
@@ -60,6 +61,14 @@ impl Intent {
     pub const fn withdrawn(self) -> Self {
         Self(self.0 | 1)
     }
+}
+
+/// An intent on its way to everybody.
+#[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct IntentNews {
+    pub(crate) name: Name,
+    pub(crate) intent: Intent,
+    pub(crate) prune: bool,
 }
 
 impl fmt::Debug for Intent {

@@ -11,10 +11,10 @@ use core::hash::{BuildHasher, Hash};
 use core::time::Duration;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::QueueStats;
+use crate::swim::index;
 pub(crate) use crate::swim::tiers::Offer;
 use crate::swim::tiers::{Index, Link, Linked, Tiers};
 use crate::time::Instant;
@@ -59,7 +59,7 @@ pub(crate) struct Broadcasts<M: Broadcast> {
     free: Vec<Index>,
     tiers: Tiers,
     #[serde(skip)]
-    by_subject: HashTable<Index>,
+    by_subject: index::Index,
     len: usize,
     limit: usize,
     displaced: u64,
@@ -73,12 +73,12 @@ fn hash<S: Hash>(subject: &S) -> u64 {
 
 impl<M: Broadcast> Broadcasts<M> {
     /// An empty queue that never holds more than `limit` messages.
-    pub(crate) const fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
             tiers: Tiers::new(),
-            by_subject: HashTable::new(),
+            by_subject: index::Index::default(),
             len: 0,
             limit,
             displaced: 0,
@@ -88,13 +88,13 @@ impl<M: Broadcast> Broadcasts<M> {
 
     /// Makes the index anew, which is not saved.
     pub(crate) fn reindex(&mut self) {
-        self.by_subject.clear();
+        self.by_subject = index::Index::default();
         let subjects = self.entries.iter().enumerate();
         for (index, entry) in subjects {
             if let Some(subject) = entry.message.as_ref().and_then(M::subject) {
-                let rehash = |&other: &Index| subject_of(&self.entries, other).map_or(0, hash);
+                let rehash = |other| subject_of(&self.entries, other).map_or(0, hash);
                 self.by_subject
-                    .insert_unique(hash(subject), index as Index, rehash);
+                    .insert(hash(subject), index as Index, rehash);
             }
         }
     }
@@ -116,9 +116,8 @@ impl<M: Broadcast> Broadcasts<M> {
                 let index = self.free.pop().unwrap_or(self.entries.len() as Index);
                 if let Some(subject) = message.subject() {
                     let entries = &self.entries;
-                    let rehash = |&other: &Index| subject_of(entries, other).map_or(0, hash);
-                    let key = hash(subject);
-                    self.by_subject.insert_unique(key, index, rehash);
+                    let rehash = |other| subject_of(entries, other).map_or(0, hash);
+                    self.by_subject.insert(hash(subject), index, rehash);
                 }
                 index
             }
@@ -203,8 +202,8 @@ impl<M: Broadcast> Broadcasts<M> {
     }
 
     fn find(&self, subject: &M::Subject) -> Option<Index> {
-        let same = |&index: &Index| subject_of(&self.entries, index) == Some(subject);
-        self.by_subject.find(hash(subject), same).copied()
+        let same = |index| subject_of(&self.entries, index) == Some(subject);
+        self.by_subject.find(hash(subject), same)
     }
 
     /// Makes room: the one that was told most often, and the oldest of those, goes untold.
@@ -221,12 +220,8 @@ impl<M: Broadcast> Broadcasts<M> {
     fn release(&mut self, index: Index) -> Option<M> {
         let message = self.entries[index as usize].message.take()?;
         if let Some(subject) = message.subject() {
-            let found = self
-                .by_subject
-                .find_entry(hash(subject), |&other| other == index);
-            if let Ok(found) = found {
-                found.remove();
-            }
+            let rehash = |other| subject_of(&self.entries, other).map_or(0, hash);
+            self.by_subject.remove(hash(subject), index, rehash);
         }
         self.free.push(index);
         self.len -= 1;
