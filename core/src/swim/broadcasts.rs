@@ -134,10 +134,11 @@ impl<M: Broadcast> Broadcasts<M> {
         self.tiers.insert(&mut self.entries, index, 0);
     }
 
-    /// How often the others have been told of `subject` so far; `None` if that is over.
+    /// How often the others have been told of `subject` so far; `None` if that is over. May look at
+    /// every message.
     pub(crate) fn told(&self, subject: &M::Subject) -> Option<u32> {
         let index = self.find(subject)?;
-        Some(self.entries[index as usize].link.transmits)
+        Some(Tiers::transmits(&self.entries, index))
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! A rumour says no more than the member table does, so it is written from that. There is at most
 //! one about each member; a newer one takes its place. In the wake of a partition there is one
-//! about every member at every node: it takes 20 bytes, at a place that follows from the
+//! about every member at every node: it takes 16 bytes, at a place that follows from the
 //! member's slot.
 
 use alloc::boxed::Box;
@@ -36,7 +36,7 @@ struct Entry {
 }
 
 const _: () = assert!(
-    size_of::<Entry>() <= 20,
+    size_of::<Entry>() <= 16,
     "one for each pair of members after a partition"
 );
 
@@ -134,17 +134,18 @@ impl Rumours {
 
     /// Drops what is to be told of a member.
     pub(crate) fn remove(&mut self, subject: Slot) {
-        if self.told(subject).is_some() {
+        if self.by(subject).is_some() {
             self.tiers.remove(&mut self.pages, subject);
             *self.pages.entry(subject) = Entry::NONE;
             self.len -= 1;
         }
     }
 
-    /// How often the others have been told of a member so far; `None` if that is over.
+    /// How often the others have been told of a member so far; `None` if that is over. May look at
+    /// every rumour.
     pub(crate) fn told(&self, subject: Slot) -> Option<u32> {
-        let entry = self.pages.get(subject)?;
-        entry.by.map(|_| entry.link.transmits)
+        self.by(subject)?;
+        Some(Tiers::transmits(&self.pages, subject))
     }
 
     /// On whose word a member is told of; `None` if that is over.

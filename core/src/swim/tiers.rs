@@ -13,6 +13,10 @@ pub(super) type Index = u32;
 
 const NONE: Index = u32::MAX;
 
+/// Set in what stands before the first of a tier: the number of that, which so takes no memory of
+/// each of the others.
+const FIRST: Index = 1 << 31;
+
 /// In one fill, this many broadcasts in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
 
@@ -30,8 +34,6 @@ pub(crate) enum Offer {
 /// A broadcast's place among the others.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Link {
-    /// How often it has been sent.
-    pub(super) transmits: u32,
     prev: Index,
     next: Index,
 }
@@ -39,8 +41,7 @@ pub(super) struct Link {
 impl Link {
     /// In no tier yet.
     pub(super) const NEW: Self = Self {
-        transmits: 0,
-        prev: NONE,
+        prev: FIRST,
         next: NONE,
     };
 }
@@ -56,9 +57,10 @@ pub(super) trait Linked {
 pub(super) struct Tiers {
     /// The first of each, by how often its broadcasts have been sent.
     firsts: Vec<Index>,
-    /// What the packet being filled has taken so far; kept for its memory.
+    /// What the packet being filled has taken so far, and how often that had been sent; kept for its
+    /// memory.
     #[serde(skip)]
-    taken: Vec<Index>,
+    taken: Vec<(Index, u32)>,
 }
 
 impl Tiers {
@@ -77,8 +79,7 @@ impl Tiers {
         }
         let next = core::mem::replace(&mut self.firsts[tier], index);
         *all.link_mut(index) = Link {
-            transmits,
-            prev: NONE,
+            prev: FIRST | transmits,
             next,
         };
         if next != NONE {
@@ -88,18 +89,25 @@ impl Tiers {
 
     /// Takes a broadcast out of its tier.
     pub(super) fn remove(&mut self, all: &mut impl Linked, index: Index) {
-        let Link {
-            transmits,
-            prev,
-            next,
-        } = *all.link(index);
-        if prev == NONE {
-            self.firsts[transmits as usize] = next;
+        let Link { prev, next } = *all.link(index);
+        if prev & FIRST != 0 {
+            self.firsts[(prev & !FIRST) as usize] = next;
         } else {
             all.link_mut(prev).next = next;
         }
         if next != NONE {
             all.link_mut(next).prev = prev;
+        }
+    }
+
+    /// How often a broadcast has been sent. Looks at all before it in its tier.
+    pub(super) fn transmits(all: &impl Linked, mut index: Index) -> u32 {
+        loop {
+            let prev = all.link(index).prev;
+            if prev & FIRST != 0 {
+                return prev & !FIRST;
+            }
+            index = prev;
         }
     }
 
@@ -134,7 +142,7 @@ impl Tiers {
                     Offer::Packed => {
                         misses = 0;
                         self.remove(all, index);
-                        taken.push(index);
+                        taken.push((index, tier as u32));
                     }
                     Offer::TooLong if misses < MAX_MISSES => misses += 1,
                     Offer::TooLong | Offer::Full => break 'tiers,
@@ -144,8 +152,7 @@ impl Tiers {
         }
         // Inserted again only now, so that none is twice in one packet; the one packed first comes
         // out first again.
-        while let Some(index) = taken.pop() {
-            let before = all.link(index).transmits;
+        while let Some((index, before)) = taken.pop() {
             match limit {
                 Some(limit) if before + 1 >= limit => finish(all, index),
                 Some(_) => self.insert(all, index, before + 1),
