@@ -18,6 +18,9 @@ use crate::swim::table::Slot;
 use crate::time::nanos;
 use crate::wire::{Wire, memberlist, native};
 
+/// No entry of an exchange takes fewer bytes, in either wire.
+const SHORTEST_ENTRY: usize = 16;
+
 impl Node {
     /// Exchanges state with one random live member, unless the last exchange still runs.
     pub(super) fn begin_periodic_sync(&mut self) {
@@ -94,6 +97,11 @@ impl Node {
             return Err(StreamFailure::Incompatible);
         }
         let newcomer = dialled && self.table.len() <= 1;
+        if newcomer {
+            // The peer's word, as far as it can be true.
+            let most = (sync.entries.len() / SHORTEST_ENTRY).min(self.params.max_members as usize);
+            self.table.reserve((sync.count as usize).min(most));
+        }
         match wire {
             Wire::Native => {
                 let count = |node: &mut Self, _| node.counters.dropped_malformed += 1;

@@ -24,14 +24,6 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// An empty one that holds so many without growing.
-    pub(crate) fn with_capacity(len: usize) -> Self {
-        Self {
-            cells: iter::repeat_n(EMPTY, len + len / 4 + 1).collect(),
-            len: 0,
-        }
-    }
-
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -54,10 +46,19 @@ impl Index {
         debug_assert!(number < NUMBER, "more than there can be");
         // One in eight stays empty: that ends searches, and soon enough.
         if (self.len + 1) * 8 > self.cells.len() * 7 {
-            self.grow(rehash);
+            // By a quarter only: what is empty is a cost per pair of members, too.
+            self.resize(self.cells.len() / 4 * 5 + 16, rehash);
         }
         self.put(hash, number);
         self.len += 1;
+    }
+
+    /// Makes room for so many more at once.
+    pub(crate) fn reserve(&mut self, more: usize, rehash: impl Fn(Number) -> u64) {
+        let len = self.len + more;
+        if len * 8 > self.cells.len() * 7 {
+            self.resize(len + len / 4 + 1, rehash);
+        }
     }
 
     /// Removes a number, if it is there.
@@ -97,10 +98,9 @@ impl Index {
         }
     }
 
-    /// By a quarter only: what is empty is a cost per pair of members, too.
-    fn grow(&mut self, rehash: impl Fn(Number) -> u64) {
+    fn resize(&mut self, cells: usize, rehash: impl Fn(Number) -> u64) {
         let old = core::mem::take(&mut self.cells);
-        self.cells = iter::repeat_n(EMPTY, old.len() / 4 * 5 + 16).collect();
+        self.cells = iter::repeat_n(EMPTY, cells).collect();
         for cell in old.iter().filter(|&&cell| cell != EMPTY) {
             let number = cell & NUMBER;
             self.put(rehash(number), number);

@@ -73,8 +73,9 @@ impl Table {
     pub(crate) fn reindex(&mut self) {
         let key = |record: &Record| hash(&self.hasher, (&record.profile.name).into());
         let keys: Vec<(Slot, u64)> = self.iter().map(|(slot, it)| (slot, key(it))).collect();
-        let mut index = Index::with_capacity(keys.len());
+        let mut index = Index::default();
         let rehash = |slot| self.get(slot).map_or(0, key);
+        index.reserve(keys.len(), rehash);
         for (slot, key) in keys {
             index.insert(key, slot, rehash);
         }
@@ -129,6 +130,12 @@ impl Table {
     fn get_mut(&mut self, slot: Slot) -> Option<&mut Record> {
         let page = self.pages.get_mut(slot as usize / PAGE)?;
         Arc::make_mut(page)[slot as usize % PAGE].as_mut()
+    }
+
+    /// Makes room in the index for so many members that come at once.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let (pages, hasher) = (&self.pages, &self.hasher);
+        self.index.reserve(more, rehash(pages, hasher));
     }
 
     /// Adds a member that is not there yet.
