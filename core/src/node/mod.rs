@@ -76,7 +76,7 @@ use crate::error::CommandError;
 use crate::event::{Cause, Event, MemberEvent, MemberEventKind};
 use crate::journal::{Input, Tape};
 use crate::member::{Member, Name, Profile};
-use crate::message::{Message, RawName, SerfMessage};
+use crate::message::{Message, SerfMessage};
 use crate::rng::{Purpose, Rng};
 use crate::serf::clock::LamportClock;
 use crate::serf::collector::Collectors;
