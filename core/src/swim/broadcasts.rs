@@ -209,7 +209,7 @@ impl<M: Broadcast> Broadcasts<M> {
 
     /// Makes room: the one that was told most often, and the oldest of those, goes untold.
     fn displace(&mut self) {
-        let Some(index) = self.tiers.last(&self.entries) else {
+        let Some(index) = self.tiers.last() else {
             return;
         };
         self.tiers.remove(&mut self.entries, index);
@@ -221,8 +221,7 @@ impl<M: Broadcast> Broadcasts<M> {
     fn release(&mut self, index: Index) -> Option<M> {
         let message = self.entries[index as usize].message.take()?;
         if let Some(subject) = message.subject() {
-            let rehash = |other| subject_of(&self.entries, other).map_or(0, hash);
-            self.by_subject.remove(hash(subject), index, rehash);
+            self.by_subject.remove(hash(subject), index);
         }
         self.free.push(index);
         self.len -= 1;

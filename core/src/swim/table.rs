@@ -169,8 +169,7 @@ impl Table {
         let page = self.pages.get_mut(slot as usize / PAGE)?;
         let record = Arc::make_mut(page)[slot as usize % PAGE].take()?;
         let key = hash(&self.hasher, (&record.profile.name).into());
-        let (pages, hasher) = (&self.pages, &self.hasher);
-        self.index.remove(key, slot, rehash(pages, hasher));
+        self.index.remove(key, slot);
         self.counts[record.state() as usize] -= 1;
         self.leaving -= u32::from(record.is_leaving());
         self.digest = self.digest.wrapping_sub(share(&record));

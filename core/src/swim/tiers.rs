@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 /// Where a broadcast is held.
 pub(super) type Index = u32;
 
-const NONE: Index = u32::MAX;
+/// Set in what stands before the first and behind the last of a tier: the number of that, which so
+/// takes no memory of each of the others.
+const END: Index = 1 << 31;
 
-/// Set in what stands before the first of a tier: the number of that, which so takes no memory of
-/// each of the others.
-const FIRST: Index = 1 << 31;
+const fn is_end(index: Index) -> bool {
+    index & END != 0
+}
 
 /// In one fill, this many broadcasts in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
@@ -41,8 +43,8 @@ pub(super) struct Link {
 impl Link {
     /// In no tier yet.
     pub(super) const NEW: Self = Self {
-        prev: FIRST,
-        next: NONE,
+        prev: END,
+        next: END,
     };
 }
 
@@ -52,11 +54,18 @@ pub(super) trait Linked {
     fn link_mut(&mut self, index: Index) -> &mut Link;
 }
 
+/// Those that were sent equally often; both are ends if there are none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tier {
+    first: Index,
+    last: Index,
+}
+
 /// The tiers. Whatever they are given to work on has to be the same holder each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Tiers {
-    /// The first of each, by how often its broadcasts have been sent.
-    firsts: Vec<Index>,
+    /// By how often their broadcasts have been sent.
+    tiers: Vec<Tier>,
     /// What the packet being filled has taken so far, and how often that had been sent; kept for its
     /// memory.
     #[serde(skip)]
@@ -66,36 +75,43 @@ pub(super) struct Tiers {
 impl Tiers {
     pub(super) const fn new() -> Self {
         Self {
-            firsts: Vec::new(),
+            tiers: Vec::new(),
             taken: Vec::new(),
         }
     }
 
     /// Makes a broadcast that is in no tier the first of one.
     pub(super) fn insert(&mut self, all: &mut impl Linked, index: Index, transmits: u32) {
-        let tier = transmits as usize;
-        if tier >= self.firsts.len() {
-            self.firsts.resize(tier + 1, NONE);
+        let (number, end) = (transmits as usize, END | transmits);
+        if number >= self.tiers.len() {
+            let none = Tier {
+                first: END,
+                last: END,
+            };
+            self.tiers.resize(number + 1, none);
         }
-        let next = core::mem::replace(&mut self.firsts[tier], index);
-        *all.link_mut(index) = Link {
-            prev: FIRST | transmits,
-            next,
-        };
-        if next != NONE {
+        let tier = &mut self.tiers[number];
+        let mut next = core::mem::replace(&mut tier.first, index);
+        if is_end(next) {
+            next = end;
+            tier.last = index;
+        } else {
             all.link_mut(next).prev = index;
         }
+        *all.link_mut(index) = Link { prev: end, next };
     }
 
     /// Takes a broadcast out of its tier.
     pub(super) fn remove(&mut self, all: &mut impl Linked, index: Index) {
         let Link { prev, next } = *all.link(index);
-        if prev & FIRST != 0 {
-            self.firsts[(prev & !FIRST) as usize] = next;
+        if is_end(prev) {
+            self.tiers[(prev & !END) as usize].first = next;
         } else {
             all.link_mut(prev).next = next;
         }
-        if next != NONE {
+        if is_end(next) {
+            self.tiers[(next & !END) as usize].last = prev;
+        } else {
             all.link_mut(next).prev = prev;
         }
     }
@@ -104,23 +120,17 @@ impl Tiers {
     pub(super) fn transmits(all: &impl Linked, mut index: Index) -> u32 {
         loop {
             let prev = all.link(index).prev;
-            if prev & FIRST != 0 {
-                return prev & !FIRST;
+            if is_end(prev) {
+                return prev & !END;
             }
             index = prev;
         }
     }
 
     /// The one that was told most often, and the oldest of those.
-    pub(super) fn last(&self, all: &impl Linked) -> Option<Index> {
-        let mut last = *self.firsts.iter().rev().find(|&&first| first != NONE)?;
-        loop {
-            let next = all.link(last).next;
-            if next == NONE {
-                return Some(last);
-            }
-            last = next;
-        }
+    pub(super) fn last(&self) -> Option<Index> {
+        let mut lasts = self.tiers.iter().rev().map(|tier| tier.last);
+        lasts.find(|&last| !is_end(last))
     }
 
     /// Offers broadcasts to a packet, in order. Each that is packed counts as sent once more, unless
@@ -134,9 +144,9 @@ impl Tiers {
     ) {
         let mut misses = 0;
         let mut taken = core::mem::take(&mut self.taken);
-        'tiers: for tier in 0..self.firsts.len() {
-            let mut index = self.firsts[tier];
-            while index != NONE {
+        'tiers: for tier in 0..self.tiers.len() {
+            let mut index = self.tiers[tier].first;
+            while !is_end(index) {
                 let next = all.link(index).next;
                 match offer(all, index) {
                     Offer::Packed => {
