@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use super::prefetch::MANY_RUMOURS;
 use super::query::QueryNews;
 use super::wires::Writer;
 use crate::member::Name;
@@ -78,6 +79,9 @@ impl Node {
         let limit = counts.then(|| self.transmit_limit());
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);
+        }
+        if self.rumours.len() >= MANY_RUMOURS {
+            self.prefetch_rumours();
         }
         let Self {
             table,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::QueueStats;
 use crate::swim::index;
 pub(crate) use crate::swim::tiers::Offer;
-use crate::swim::tiers::{Index, Link, Linked, Tiers};
+use crate::swim::tiers::{Index, Place, Placed, Tiers};
 use crate::time::Instant;
 
 /// The most messages that wait in a queue that nothing else bounds. One more displaces the one
@@ -37,16 +37,16 @@ struct Entry<M> {
     /// None if the place is free.
     message: Option<M>,
     queued: Instant,
-    link: Link,
+    place: Place,
 }
 
-impl<M> Linked for Vec<Entry<M>> {
-    fn link(&self, index: Index) -> &Link {
-        &self[index as usize].link
+impl<M> Placed for Vec<Entry<M>> {
+    fn place(&self, index: Index) -> Place {
+        self[index as usize].place
     }
 
-    fn link_mut(&mut self, index: Index) -> &mut Link {
-        &mut self[index as usize].link
+    fn set_place(&mut self, index: Index, place: Place) {
+        self[index as usize].place = place;
     }
 }
 
@@ -125,7 +125,7 @@ impl<M: Broadcast> Broadcasts<M> {
         let entry = Entry {
             message: Some(message),
             queued: now,
-            link: Link::NEW,
+            place: Place::NONE,
         };
         match self.entries.get_mut(index as usize) {
             Some(place) => *place = entry,
@@ -134,11 +134,10 @@ impl<M: Broadcast> Broadcasts<M> {
         self.tiers.insert(&mut self.entries, index, 0);
     }
 
-    /// How often the others have been told of `subject` so far; `None` if that is over. May look at
-    /// every message.
+    /// How often the others have been told of `subject` so far; `None` if that is over.
     pub(crate) fn told(&self, subject: &M::Subject) -> Option<u32> {
         let index = self.find(subject)?;
-        Some(Tiers::transmits(&self.entries, index))
+        Some(self.entries[index as usize].place.transmits())
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -209,7 +208,7 @@ impl<M: Broadcast> Broadcasts<M> {
 
     /// Makes room: the one that was told most often, and the oldest of those, goes untold.
     fn displace(&mut self) {
-        let Some(index) = self.tiers.last() else {
+        let Some(index) = self.tiers.last(&self.entries) else {
             return;
         };
         self.tiers.remove(&mut self.entries, index);

@@ -3,7 +3,7 @@
 //! A rumour says no more than the member table does, so it is written from that. There is at most
 //! one about each member; a newer one takes its place. In the wake of a partition there is one
 //! about every member at every node: it takes 16 bytes, at a place that follows from the
-//! member's slot.
+//! member's slot, and four to five in the order of what is told next.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::QueueStats;
 use crate::swim::accuser::Accuser;
 use crate::swim::table::Slot;
-use crate::swim::tiers::{Index, Link, Linked, Offer, Tiers};
+use crate::swim::tiers::{Index, Offer, Place, Placed, Tiers};
 use crate::time::Instant;
 
 const PAGE: usize = 64;
@@ -32,7 +32,7 @@ struct Entry {
     /// Whose word it is; `None` if there is nothing to tell.
     by: Option<Accuser>,
     queued: u32,
-    link: Link,
+    place: Place,
 }
 
 const _: () = assert!(
@@ -44,7 +44,7 @@ impl Entry {
     const NONE: Self = Self {
         by: None,
         queued: 0,
-        link: Link::NEW,
+        place: Place::NONE,
     };
 }
 
@@ -88,13 +88,13 @@ impl Pages {
     }
 }
 
-impl Linked for Pages {
-    fn link(&self, index: Index) -> &Link {
-        self.get(index).map_or(&Link::NEW, |entry| &entry.link)
+impl Placed for Pages {
+    fn place(&self, index: Index) -> Place {
+        self.get(index).map_or(Place::NONE, |entry| entry.place)
     }
 
-    fn link_mut(&mut self, index: Index) -> &mut Link {
-        &mut self.entry(index).link
+    fn set_place(&mut self, index: Index, place: Place) {
+        self.entry(index).place = place;
     }
 }
 
@@ -141,11 +141,10 @@ impl Rumours {
         }
     }
 
-    /// How often the others have been told of a member so far; `None` if that is over. May look at
-    /// every rumour.
+    /// How often the others have been told of a member so far; `None` if that is over.
     pub(crate) fn told(&self, subject: Slot) -> Option<u32> {
         self.by(subject)?;
-        Some(Tiers::transmits(&self.pages, subject))
+        Some(self.pages.place(subject).transmits())
     }
 
     /// On whose word a member is told of; `None` if that is over.
@@ -172,6 +171,16 @@ impl Rumours {
             age: Duration::from_nanos(age),
             displaced: 0,
         }
+    }
+
+    /// Members of whom a packet would tell, in about that order.
+    pub(crate) fn upcoming(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.tiers.upcoming()
+    }
+
+    /// Has the processor fetch what is noted of a rumour; what is answered means nothing.
+    pub(crate) fn peek(&self, subject: Slot) -> u32 {
+        self.pages.get(subject).map_or(0, |entry| entry.queued)
     }
 
     /// Offers rumours to a packet, least often told first: about whom, and on whose word. Each that

@@ -23,7 +23,7 @@ pub(crate) type Slot = u32;
 const PAGE: usize = 64;
 
 /// As many members as a packet of usual size speaks of.
-const AHEAD: usize = 48;
+pub(crate) const AHEAD: usize = 48;
 
 type Page = [Option<Record>; PAGE];
 

@@ -1,8 +1,10 @@
 //! The order in which broadcasts are told: those told least often first, and of these the newest
 //! first (wire-protocol reference, section 6.11).
 //!
-//! Each tier is a doubly linked list through whatever holds the broadcasts, so that one can be
-//! taken out wherever it is.
+//! Each tier is a row of numbers, the newest last. What leaves it from the middle stays in the row until
+//! that is walked or too long; the place noted with a broadcast says which number is the true
+//! one. So a packet is filled from one piece of memory. (A list through the broadcasts would take
+//! less of it, but each step would wait for the one before to come from memory.)
 
 use alloc::vec::Vec;
 
@@ -11,16 +13,11 @@ use serde::{Deserialize, Serialize};
 /// Where a broadcast is held.
 pub(super) type Index = u32;
 
-/// Set in what stands before the first and behind the last of a tier: the number of that, which so
-/// takes no memory of each of the others.
-const END: Index = 1 << 31;
-
-const fn is_end(index: Index) -> bool {
-    index & END != 0
-}
-
 /// In one fill, this many broadcasts in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
+
+/// Rows of so few numbers keep their memory, and grow by as many.
+const KEEP: usize = 64;
 
 /// What became of a broadcast that was offered to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,32 +30,47 @@ pub(crate) enum Offer {
     Full,
 }
 
-/// A broadcast's place among the others.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Link {
-    prev: Index,
-    next: Index,
+/// A broadcast's place among the others: a tier, and a place in its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    position: u32,
+    tier: u16,
 }
 
-impl Link {
-    /// In no tier yet.
-    pub(super) const NEW: Self = Self {
-        prev: END,
-        next: END,
+impl Place {
+    /// In no tier.
+    pub(super) const NONE: Self = Self {
+        position: u32::MAX,
+        tier: u16::MAX,
     };
+
+    const fn new(tier: usize, position: usize) -> Self {
+        Self {
+            position: position as u32,
+            tier: tier as u16,
+        }
+    }
+
+    /// How often the broadcast has been sent.
+    pub(super) const fn transmits(self) -> u32 {
+        self.tier as u32
+    }
 }
 
 /// What holds the broadcasts.
-pub(super) trait Linked {
-    fn link(&self, index: Index) -> &Link;
-    fn link_mut(&mut self, index: Index) -> &mut Link;
+pub(super) trait Placed {
+    fn place(&self, index: Index) -> Place;
+    fn set_place(&mut self, index: Index, place: Place);
 }
 
-/// Those that were sent equally often; both are ends if there are none.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Those that were sent equally often.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tier {
-    first: Index,
-    last: Index,
+    row: Vec<Index>,
+    /// No number before this place is a true one.
+    start: usize,
+    /// How many are.
+    len: usize,
 }
 
 /// The tiers. Whatever they are given to work on has to be the same holder each time.
@@ -67,9 +79,12 @@ pub(super) struct Tiers {
     /// By how often their broadcasts have been sent.
     tiers: Vec<Tier>,
     /// What the packet being filled has taken so far, and how often that had been sent; kept for its
-    /// memory.
+    /// memory, as is the next.
     #[serde(skip)]
     taken: Vec<(Index, u32)>,
+    /// What did not fit, of the tier that is being looked at.
+    #[serde(skip)]
+    missed: Vec<Index>,
 }
 
 impl Tiers {
@@ -77,98 +92,152 @@ impl Tiers {
         Self {
             tiers: Vec::new(),
             taken: Vec::new(),
+            missed: Vec::new(),
         }
     }
 
     /// Makes a broadcast that is in no tier the first of one.
-    pub(super) fn insert(&mut self, all: &mut impl Linked, index: Index, transmits: u32) {
-        let (number, end) = (transmits as usize, END | transmits);
+    pub(super) fn insert(&mut self, all: &mut impl Placed, index: Index, transmits: u32) {
+        let number = transmits as usize;
         if number >= self.tiers.len() {
-            let none = Tier {
-                first: END,
-                last: END,
-            };
-            self.tiers.resize(number + 1, none);
+            self.tiers.resize(number + 1, Tier::default());
         }
         let tier = &mut self.tiers[number];
-        let mut next = core::mem::replace(&mut tier.first, index);
-        if is_end(next) {
-            next = end;
-            tier.last = index;
-        } else {
-            all.link_mut(next).prev = index;
-        }
-        *all.link_mut(index) = Link { prev: end, next };
+        tier.append(all, number, index);
+        tier.len += 1;
     }
 
     /// Takes a broadcast out of its tier.
-    pub(super) fn remove(&mut self, all: &mut impl Linked, index: Index) {
-        let Link { prev, next } = *all.link(index);
-        if is_end(prev) {
-            self.tiers[(prev & !END) as usize].first = next;
-        } else {
-            all.link_mut(prev).next = next;
-        }
-        if is_end(next) {
-            self.tiers[(next & !END) as usize].last = prev;
-        } else {
-            all.link_mut(next).prev = prev;
-        }
-    }
-
-    /// How often a broadcast has been sent. Looks at all before it in its tier.
-    pub(super) fn transmits(all: &impl Linked, mut index: Index) -> u32 {
-        loop {
-            let prev = all.link(index).prev;
-            if is_end(prev) {
-                return prev & !END;
-            }
-            index = prev;
+    pub(super) fn remove(&mut self, all: &mut impl Placed, index: Index) {
+        let number = usize::from(all.place(index).tier);
+        all.set_place(index, Place::NONE);
+        let tier = &mut self.tiers[number];
+        tier.len -= 1;
+        if tier.len * 4 < tier.row.len() {
+            tier.compact(all, number);
         }
     }
 
     /// The one that was told most often, and the oldest of those.
-    pub(super) fn last(&self) -> Option<Index> {
-        let mut lasts = self.tiers.iter().rev().map(|tier| tier.last);
-        lasts.find(|&last| !is_end(last))
+    pub(super) fn last(&mut self, all: &impl Placed) -> Option<Index> {
+        let number = self.tiers.iter().rposition(|tier| tier.len > 0)?;
+        let Tier { row, start, .. } = &mut self.tiers[number];
+        while !is_true(all, row[*start], number, *start) {
+            *start += 1;
+        }
+        Some(row[*start])
+    }
+
+    /// Broadcasts in the order in which a packet would be filled with them, and some that are not
+    /// in their place any more.
+    pub(super) fn upcoming(&self) -> impl Iterator<Item = Index> + '_ {
+        let rows = self.tiers.iter().map(|tier| &tier.row[tier.start..]);
+        rows.flat_map(|row| row.iter().rev().copied())
     }
 
     /// Offers broadcasts to a packet, in order. Each that is packed counts as sent once more, unless
     /// there is no `limit`; one that reaches it is in no tier any more and handed to `finish`.
-    pub(super) fn fill<L: Linked>(
+    pub(super) fn fill<P: Placed>(
         &mut self,
-        all: &mut L,
+        all: &mut P,
         limit: Option<u32>,
-        mut offer: impl FnMut(&L, Index) -> Offer,
-        mut finish: impl FnMut(&mut L, Index),
+        mut offer: impl FnMut(&P, Index) -> Offer,
+        mut finish: impl FnMut(&mut P, Index),
     ) {
+        let Self {
+            tiers,
+            taken,
+            missed,
+        } = self;
         let mut misses = 0;
-        let mut taken = core::mem::take(&mut self.taken);
-        'tiers: for tier in 0..self.tiers.len() {
-            let mut index = self.tiers[tier].first;
-            while !is_end(index) {
-                let next = all.link(index).next;
-                match offer(all, index) {
-                    Offer::Packed => {
-                        misses = 0;
-                        self.remove(all, index);
-                        taken.push((index, tier as u32));
+        let mut full = false;
+        for (number, tier) in tiers.iter_mut().enumerate() {
+            let before = taken.len();
+            let mut end = tier.row.len();
+            while end > tier.start && !full {
+                let (index, at) = (tier.row[end - 1], end - 1);
+                // What is not true any more goes with what is packed.
+                if is_true(all, index, number, at) {
+                    match offer(all, index) {
+                        Offer::Packed => {
+                            misses = 0;
+                            taken.push((index, number as u32));
+                        }
+                        Offer::TooLong if misses < MAX_MISSES => {
+                            misses += 1;
+                            missed.push(index);
+                        }
+                        Offer::TooLong | Offer::Full => {
+                            full = true;
+                            break;
+                        }
                     }
-                    Offer::TooLong if misses < MAX_MISSES => misses += 1,
-                    Offer::TooLong | Offer::Full => break 'tiers,
                 }
-                index = next;
+                end = at;
+            }
+            tier.row.truncate(end);
+            if end == tier.start {
+                tier.row.clear();
+                tier.start = 0;
+            }
+            tier.len -= taken.len() - before;
+            while let Some(index) = missed.pop() {
+                tier.append(all, number, index);
+            }
+            tier.shrink();
+            if full {
+                break;
             }
         }
         // Inserted again only now, so that none is twice in one packet; the one packed first comes
         // out first again.
-        while let Some((index, before)) = taken.pop() {
+        while let Some((index, before)) = self.taken.pop() {
             match limit {
                 Some(limit) if before + 1 >= limit => finish(all, index),
                 Some(_) => self.insert(all, index, before + 1),
                 None => self.insert(all, index, before),
             }
         }
-        self.taken = taken;
     }
+}
+
+impl Tier {
+    /// Puts a broadcast at the end of the row: it is the first now.
+    fn append(&mut self, all: &mut impl Placed, number: usize, index: Index) {
+        if self.row.len() == self.row.capacity() {
+            // By a quarter only: there is one row of all members for each node, after a partition.
+            self.row.reserve_exact((self.row.len() / 4).max(KEEP));
+        }
+        all.set_place(index, Place::new(number, self.row.len()));
+        self.row.push(index);
+    }
+
+    /// Moves the true numbers of the row together.
+    fn compact(&mut self, all: &mut impl Placed, number: usize) {
+        let mut kept = 0;
+        for at in self.start..self.row.len() {
+            let index = self.row[at];
+            if is_true(all, index, number, at) {
+                self.row[kept] = index;
+                all.set_place(index, Place::new(number, kept));
+                kept += 1;
+            }
+        }
+        self.row.truncate(kept);
+        self.start = 0;
+        self.shrink();
+    }
+
+    /// Gives memory back that was needed for a longer row.
+    fn shrink(&mut self) {
+        let len = self.row.len();
+        if self.row.capacity() > KEEP && len < self.row.capacity() / 2 {
+            self.row.shrink_to(len + len / 4);
+        }
+    }
+}
+
+/// Whether the number of a broadcast at a place of a row is the true one.
+fn is_true(all: &impl Placed, index: Index, tier: usize, position: usize) -> bool {
+    all.place(index) == Place::new(tier, position)
 }
