@@ -76,6 +76,13 @@ impl Index {
         self.len -= 1;
     }
 
+    /// Gives another number to one of this hash that is there.
+    pub(crate) fn renumber(&mut self, hash: u64, from: Number, to: Number) {
+        if let Some(at) = self.place(hash, |number| number == from) {
+            Arc::make_mut(&mut self.cells)[at] = tag(hash) << NUMBER_BITS | to;
+        }
+    }
+
     fn place(&self, hash: u64, is: impl Fn(Number) -> bool) -> Option<usize> {
         let mut at = self.home(hash);
         loop {
