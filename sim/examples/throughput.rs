@@ -7,9 +7,11 @@
 //! ```text
 //! cargo run --release -p serf-sim --example throughput -- 100 1000 10000
 //! cargo run --release -p serf-sim --example throughput -- --join 1000
+//! cargo run --release -p serf-sim --example throughput -- --join 10000 all
 //! ```
 //! Nodes know each other from the start; with `--join` they join through one of them, so that they
-//! share no memory, and the time of that is told, too.
+//! share no memory, and the time of that is told, too. The name of a load picks it. The peak is that
+//! of the program so far.
 #![expect(
     clippy::disallowed_methods,
     reason = "a measurement reads the real clock"
@@ -20,7 +22,7 @@ mod load;
 
 use std::time::Duration;
 
-use cost::{resident_bytes, spent};
+use cost::{peak_bytes, resident_bytes, spent};
 use load::Load;
 use serf_sim::{Failure, World};
 
@@ -35,11 +37,16 @@ fn main() -> Result<(), Failure> {
         sizes = vec![100, 1_000];
     }
     println!(
-        "{:<18} {:>7} {:>9} {:>10} {:>10} {:>10} {:>10}",
-        "load", "nodes", "ready", "node-s/s", "events/s", "bytes", "per pair"
+        "{:<18} {:>7} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "load", "nodes", "ready", "node-s/s", "events/s", "bytes", "per pair", "peak"
     );
+    let picked = |load: &Load| args.iter().any(|arg| arg == load.name());
+    let mut loads: Vec<Load> = Load::ALL.into_iter().filter(picked).collect();
+    if loads.is_empty() {
+        loads = Load::ALL.to_vec();
+    }
     for nodes in sizes {
-        for load in Load::ALL {
+        for &load in &loads {
             measure(nodes, load, join)?;
         }
     }
@@ -65,13 +72,14 @@ fn measure(nodes: usize, load: Load, join: bool) -> Result<(), Failure> {
     let took = (spent() - start).as_secs_f64();
     let memory = resident_bytes().saturating_sub(memory);
     println!(
-        "{:<18} {nodes:>7} {:>7.2} s {:>10.0} {:>10.0} {:>8.1} M {:>10.1}",
+        "{:<18} {nodes:>7} {:>7.2} s {:>10.0} {:>10.0} {:>8.1} M {:>10.1} {:>8.1} M",
         load.name(),
         ready.as_secs_f64(),
         simulated as f64 / took,
         (world.occurrences() - events) as f64 / took,
         memory as f64 / 1e6,
         memory as f64 / (nodes * nodes) as f64,
+        peak_bytes() as f64 / 1e6,
     );
     Ok(())
 }

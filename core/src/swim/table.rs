@@ -30,8 +30,7 @@ type Page = [Option<Record>; PAGE];
 /// A slab of records with an index by name.
 ///
 /// Records live in pages that clones of a node share until one of them writes; the index maps a
-/// name to its slot in one probe. The order of slots depends on the order of arrival alone, never
-/// on hashes.
+/// name to its slot. The order of slots depends on the order of arrival alone, never on hashes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[repr(C)]
 pub(crate) struct Table {

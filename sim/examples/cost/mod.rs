@@ -19,3 +19,12 @@ pub(crate) fn resident_bytes() -> u64 {
         .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
     pages.unwrap_or(0) * 4_096
 }
+
+/// The most memory that this program has occupied so far; zero where the system does not tell.
+#[allow(dead_code, reason = "not every measurement tells it")]
+pub(crate) fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1_024
+}
