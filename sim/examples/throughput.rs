@@ -2,7 +2,7 @@
 //! of a node and a member that it knows.
 //!
 //! A node-second is one simulated second of one node: about one probe with its answer, hence two
-//! datagrams and two wake-ups.
+//! datagrams and a wake-up.
 //!
 //! ```text
 //! cargo run --release -p serf-sim --example throughput -- 100 1000 10000
