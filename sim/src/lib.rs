@@ -88,6 +88,7 @@ mod queue;
 pub mod replay;
 mod rng;
 pub mod scenario;
+mod segment;
 mod stream;
 mod trace;
 mod world;

@@ -16,7 +16,7 @@
 //! - [`wires`]: which wire is spoken to whom.
 //! - [`gossip`]: who hears of what is new, and when; [`fill`]: what goes into a packet of that.
 //! - [`healing`]: when a cut between large parts has ended.
-//! - [`output`]: turning decisions into actions and bytes.
+//! - [`output`]: turning decisions into actions and bytes; [`packet`]: those of a datagram.
 //! - [`prefetch`]: having the processor fetch what will be looked at.
 
 mod checkpoint;
@@ -33,6 +33,7 @@ mod keys;
 mod membership;
 mod outbox;
 mod output;
+mod packet;
 mod prefetch;
 mod probe;
 mod query;
