@@ -78,26 +78,34 @@ pub struct Uplink {
 
 /// The uplinks of nodes that have a limit.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Uplinks(BTreeMap<usize, (Uplink, u64)>);
+pub(crate) struct Uplinks {
+    limits: BTreeMap<usize, (Uplink, u64)>,
+    /// When the last of what had to wait has left, also where there is no limit any more.
+    busy_until: u64,
+}
 
 impl Uplinks {
     pub(crate) fn set(&mut self, node: usize, uplink: Option<Uplink>) {
         match uplink {
-            Some(uplink) => drop(self.0.insert(node, (uplink, 0))),
-            None => drop(self.0.remove(&node)),
+            Some(uplink) => drop(self.limits.insert(node, (uplink, 0))),
+            None => drop(self.limits.remove(&node)),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.limits.is_empty()
+    }
+
+    pub(crate) const fn busy_until(&self) -> u64 {
+        self.busy_until
     }
 
     /// Nanoseconds until a datagram has left, or `None` if there is no room for it.
     pub(crate) fn datagram(&mut self, node: usize, len: usize, now: u64) -> Option<u64> {
-        if self.0.is_empty() {
+        if self.limits.is_empty() {
             return Some(0);
         }
-        let Some((uplink, free_at)) = self.0.get_mut(&node) else {
+        let Some((uplink, free_at)) = self.limits.get_mut(&node) else {
             return Some(0);
         };
         let room = sending(uplink, uplink.queue.saturating_add(len as u64));
@@ -108,20 +116,22 @@ impl Uplinks {
             return None;
         }
         *free_at = end;
+        self.busy_until = self.busy_until.max(end);
         Some(end - now)
     }
 
     /// The same for a piece of a stream, which always waits.
     pub(crate) fn segment(&mut self, node: usize, len: usize, now: u64) -> u64 {
-        if self.0.is_empty() {
+        if self.limits.is_empty() {
             return 0;
         }
-        let Some((uplink, free_at)) = self.0.get_mut(&node) else {
+        let Some((uplink, free_at)) = self.limits.get_mut(&node) else {
             return 0;
         };
         *free_at = (*free_at)
             .max(now)
             .saturating_add(sending(uplink, len as u64));
+        self.busy_until = self.busy_until.max(*free_at);
         *free_at - now
     }
 }
@@ -239,6 +249,8 @@ mod tests {
         assert_eq!(uplinks.segment(1, 1_000, 0), 3 * SECOND, "a stream waits");
         assert_eq!(uplinks.datagram(2, 1_000, 0), Some(0));
         assert_eq!(uplinks.datagram(1, 1_000, 9 * SECOND), Some(SECOND));
+        uplinks.set(1, None);
+        assert_eq!(uplinks.busy_until(), 10 * SECOND, "it still has to leave");
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl Network {
         self.changed();
     }
 
+    /// When the last of what had to wait for a narrow uplink sets out.
+    pub(crate) fn busy_until(&self) -> Instant {
+        Instant::from_nanos(self.uplinks.busy_until())
+    }
+
     /// True while anything is cut.
     pub(crate) fn is_cut(&self) -> bool {
         !self.cuts.is_empty()

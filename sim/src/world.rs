@@ -301,13 +301,17 @@ impl World {
     }
 
     /// Since when nothing has been done to any node or the network, provided that now nothing is
-    /// cut, no node is paused, slow or leaving, and the network is a fair one.
+    /// cut, no node is paused, slow or leaving, and the network is a fair one, in which nothing
+    /// waits any more that could not be sent before.
     #[must_use]
     pub fn quiet_since(&self) -> Option<Instant> {
         if !self.network.is_fair(&self.params) {
             return None;
         }
-        let mut since = self.network_disturbed;
+        let mut since = self.network_disturbed.max(self.network.busy_until());
+        if since > self.now {
+            return None;
+        }
         for host in &self.hosts {
             if !matches!(host.state, State::Down | State::Left) && !host.is_healthy() {
                 return None;

@@ -111,6 +111,7 @@ fn worlds_of_old_bugs_hold() {
         include_str!("regressions/4734-moved.toml"),
         include_str!("regressions/6042-forgetful-peer.toml"),
         include_str!("regressions/7179-speaks-first.toml"),
+        include_str!("regressions/8421-narrow.toml"),
     ];
     for text in worlds {
         let scenario = Scenario::parse(text).expect("a scenario");

@@ -3,7 +3,7 @@
 //! A rumour says no more than the member table does, so it is written from that. There is at most
 //! one about each member; a newer one takes its place. In the wake of a partition there is one
 //! about every member at every node: it takes 16 bytes, at a place that follows from the
-//! member's slot, and four to five in the order of what is told next.
+//! member's slot, and four to eight in the order of what is told next.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

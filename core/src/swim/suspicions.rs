@@ -1,6 +1,7 @@
 //! Whom a node suspects, and whose time is up.
 
 use alloc::vec::Vec;
+use core::ops;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,19 @@ use crate::time::Instant;
 #[serde(from = "Vec<(Slot, Suspicion)>", into = "Vec<(Slot, Suspicion)>")]
 pub(crate) struct Suspicions {
     /// In no order.
-    all: Vec<Entry>,
+    all: Pages,
     /// Places in `all`; none ends before the one at half its place here.
     heap: Vec<u32>,
     /// Places in `all`.
     by_member: Index,
 }
+
+/// A row that never moves: as it grew it would leave holes in memory that are too small for what comes
+/// after. All pages but the last are full.
+#[derive(Debug, Clone, Default)]
+struct Pages(Vec<Vec<Entry>>);
+
+const PAGE: usize = 32;
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -40,24 +48,74 @@ const _: () = assert!(
     "one for each pair of members after a partition"
 );
 
+impl Pages {
+    fn len(&self) -> usize {
+        let last = self.0.last().map_or(PAGE, Vec::len);
+        self.0.len() * PAGE - (PAGE - last)
+    }
+
+    fn push(&mut self, entry: Entry) {
+        if self.0.last().is_none_or(|page| page.len() == PAGE) {
+            self.0.push(Vec::with_capacity(PAGE));
+        }
+        if let Some(page) = self.0.last_mut() {
+            page.push(entry);
+        }
+    }
+
+    /// Takes out the entry at a place, and puts the last one there.
+    fn swap_remove(&mut self, place: usize) -> Option<Entry> {
+        let last = self.0.last_mut()?.pop()?;
+        self.0.pop_if(|page| page.is_empty());
+        match self.get_mut(place) {
+            Some(entry) => Some(core::mem::replace(entry, last)),
+            None => Some(last),
+        }
+    }
+
+    fn get(&self, place: usize) -> Option<&Entry> {
+        self.0.get(place / PAGE)?.get(place % PAGE)
+    }
+
+    fn get_mut(&mut self, place: usize) -> Option<&mut Entry> {
+        self.0.get_mut(place / PAGE)?.get_mut(place % PAGE)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.0.iter_mut().flatten()
+    }
+}
+
+impl ops::Index<u32> for Pages {
+    type Output = Entry;
+
+    fn index(&self, place: u32) -> &Entry {
+        &self.0[place as usize / PAGE][place as usize % PAGE]
+    }
+}
+
+impl ops::IndexMut<u32> for Pages {
+    fn index_mut(&mut self, place: u32) -> &mut Entry {
+        &mut self.0[place as usize / PAGE][place as usize % PAGE]
+    }
+}
+
 impl Suspicions {
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.heap.is_empty()
     }
 
     /// Begins to suspect a member that is not suspected.
     pub(crate) fn insert(&mut self, member: Slot, suspicion: Suspicion) {
         let (place, at) = (self.all.len() as u32, self.heap.len());
-        grow(&mut self.all);
         self.all.push(Entry {
             suspicion,
             member,
             at: at as u32,
         });
-        grow(&mut self.heap);
         self.heap.push(place);
         self.move_up(at);
-        let rehash = |place| hash(self.all[place as usize].member);
+        let rehash = |place| hash(self.all[place].member);
         self.by_member.insert(hash(member), place, rehash);
     }
 
@@ -82,12 +140,12 @@ impl Suspicions {
     /// Ends the suspicion of a member.
     pub(crate) fn remove(&mut self, member: Slot) -> Option<Suspicion> {
         let place = self.find(member)?;
-        self.by_member.remove(hash(member), place as u32);
-        let Entry { suspicion, at, .. } = self.all.swap_remove(place);
-        if let Some(moved) = self.all.get(place) {
-            self.heap[moved.at as usize] = place as u32;
+        self.by_member.remove(hash(member), place);
+        let Entry { suspicion, at, .. } = self.all.swap_remove(place as usize)?;
+        if let Some(moved) = self.all.get(place as usize) {
+            self.heap[moved.at as usize] = place;
             let (key, before) = (hash(moved.member), self.all.len() as u32);
-            self.by_member.renumber(key, before, place as u32);
+            self.by_member.renumber(key, before, place);
         }
         let at = at as usize;
         self.heap.swap_remove(at);
@@ -96,7 +154,7 @@ impl Suspicions {
             self.move_up(at);
             self.move_down(at);
         }
-        if self.all.is_empty() {
+        if self.heap.is_empty() {
             *self = Self::default();
         }
         Some(suspicion)
@@ -105,7 +163,7 @@ impl Suspicions {
     /// When the first one ends.
     pub(crate) fn first_deadline(&self) -> Option<Instant> {
         let first = self.heap.first()?;
-        Some(self.all[*first as usize].suspicion.deadline())
+        Some(self.all[*first].suspicion.deadline())
     }
 
     /// Ends one whose time is up.
@@ -113,7 +171,7 @@ impl Suspicions {
         let &first = self.heap.first()?;
         let Entry {
             suspicion, member, ..
-        } = &self.all[first as usize];
+        } = &self.all[first];
         if suspicion.deadline() > now {
             return None;
         }
@@ -123,7 +181,7 @@ impl Suspicions {
 
     /// Gives all of them so much longer.
     pub(crate) fn postpone(&mut self, by: Duration) {
-        for entry in &mut self.all {
+        for entry in self.all.iter_mut() {
             entry.suspicion.postpone(by);
         }
         for at in 1..self.heap.len() {
@@ -133,7 +191,7 @@ impl Suspicions {
 
     /// One accuser is known by another number from now on.
     pub(crate) fn replace_accuser(&mut self, old: Accuser, new: Accuser) {
-        for entry in &mut self.all {
+        for entry in self.all.iter_mut() {
             entry.suspicion.replace_accuser(old, new);
         }
     }
@@ -144,22 +202,22 @@ impl Suspicions {
         Some(&self.all[self.find(member)?].suspicion)
     }
 
-    fn find(&self, member: Slot) -> Option<usize> {
-        let is = |place: u32| self.all[place as usize].member == member;
-        Some(self.by_member.find(hash(member), is)? as usize)
+    fn find(&self, member: Slot) -> Option<u32> {
+        let is = |place| self.all[place].member == member;
+        self.by_member.find(hash(member), is)
     }
 
     /// What the heap is ordered by.
     fn key(&self, at: usize) -> (Instant, Slot) {
         let Entry {
             suspicion, member, ..
-        } = &self.all[self.heap[at] as usize];
+        } = &self.all[self.heap[at]];
         (suspicion.deadline(), *member)
     }
 
     /// Notes with a suspicion where it is in the heap.
     fn note(&mut self, at: usize) {
-        self.all[self.heap[at] as usize].at = at as u32;
+        self.all[self.heap[at]].at = at as u32;
     }
 
     fn swap(&mut self, one: usize, other: usize) {
@@ -209,16 +267,8 @@ impl From<Vec<(Slot, Suspicion)>> for Suspicions {
 
 impl From<Suspicions> for Vec<(Slot, Suspicion)> {
     fn from(suspicions: Suspicions) -> Self {
-        let all = suspicions.all.into_iter();
+        let all = suspicions.all.0.into_iter().flatten();
         all.map(|entry| (entry.member, entry.suspicion)).collect()
-    }
-}
-
-/// Makes room for one more. By a quarter only: there is one row of all members for each node, after a
-/// partition.
-fn grow<T>(row: &mut Vec<T>) {
-    if row.len() == row.capacity() {
-        row.reserve_exact((row.len() / 4).max(4));
     }
 }
 

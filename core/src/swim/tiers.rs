@@ -16,7 +16,7 @@ pub(super) type Index = u32;
 /// In one fill, this many broadcasts in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
 
-/// Rows of so few numbers keep their memory, and grow by as many.
+/// Rows begin with room for so many numbers.
 const KEEP: usize = 64;
 
 /// What became of a broadcast that was offered to a packet.
@@ -204,9 +204,10 @@ impl Tiers {
 impl Tier {
     /// Puts a broadcast at the end of the row: it is the first now.
     fn append(&mut self, all: &mut impl Placed, number: usize, index: Index) {
+        // Rows of all tiers and nodes grow and shrink to the same few lengths, so that what one gives
+        // back fits another.
         if self.row.len() == self.row.capacity() {
-            // By a quarter only: there is one row of all members for each node, after a partition.
-            self.row.reserve_exact((self.row.len() / 4).max(KEEP));
+            self.row.reserve_exact(self.row.len().max(KEEP));
         }
         all.set_place(index, Place::new(number, self.row.len()));
         self.row.push(index);
@@ -230,9 +231,9 @@ impl Tier {
 
     /// Gives memory back that was needed for a longer row.
     fn shrink(&mut self) {
-        let len = self.row.len();
-        if self.row.capacity() > KEEP && len < self.row.capacity() / 2 {
-            self.row.shrink_to(len + len / 4);
+        let fits = self.row.len().next_power_of_two().max(KEEP) * 2;
+        if self.row.capacity() > fits {
+            self.row.shrink_to(fits);
         }
     }
 }

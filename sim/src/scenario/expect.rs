@@ -9,7 +9,8 @@ use crate::check;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// All nodes hold the true view within this time of the end of the last fault.
+    /// All nodes hold the true view within this time of the end of the last fault, and of when what
+    /// waited for a narrow uplink has been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub converged_within: Option<Span>,
     /// No healthy node takes another one for failed that is healthy and can be reached.

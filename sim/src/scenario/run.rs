@@ -188,14 +188,17 @@ impl Scenario {
         self.plan(world, report.seed);
 
         let mut ran = Duration::ZERO;
-        while ran < calm {
-            let step = STEP.min(calm - ran);
+        // What still waits for an uplink that was narrow is news of the time before.
+        while ran < calm || (ran < total && world.network().busy_until() > world.now()) {
+            let rest = if ran < calm { calm } else { total } - ran;
+            let step = STEP.min(rest);
             world.run_for(step)?;
             ran += step;
             if report_stop(report, told(ran)) {
                 return Ok(());
             }
         }
+        let calm = ran;
         let bound = self.expect.converged_within.map(|bound| bound.0);
         let limit = bound.unwrap_or(total - calm);
         let mut went_on = true;
