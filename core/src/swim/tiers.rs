@@ -204,10 +204,10 @@ impl Tiers {
 impl Tier {
     /// Puts a broadcast at the end of the row: it is the first now.
     fn append(&mut self, all: &mut impl Placed, number: usize, index: Index) {
-        // Rows of all tiers and nodes grow and shrink to the same few lengths, so that what one gives
-        // back fits another.
-        if self.row.len() == self.row.capacity() {
-            self.row.reserve_exact(self.row.len().max(KEEP));
+        // By a half only: after a partition a node has a number of every member in its rows.
+        let len = self.row.len();
+        if len == self.row.capacity() {
+            self.row.reserve_exact((len / 2).max(KEEP));
         }
         all.set_place(index, Place::new(number, self.row.len()));
         self.row.push(index);
@@ -231,9 +231,9 @@ impl Tier {
 
     /// Gives memory back that was needed for a longer row.
     fn shrink(&mut self) {
-        let fits = self.row.len().next_power_of_two().max(KEEP) * 2;
-        if self.row.capacity() > fits {
-            self.row.shrink_to(fits);
+        let len = self.row.len();
+        if self.row.capacity() > len * 2 + KEEP {
+            self.row.shrink_to(len + len / 4);
         }
     }
 }
