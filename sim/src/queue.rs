@@ -130,6 +130,12 @@ impl<T> Queue<T> {
     }
 
     /// Moves a pending entry to another time: it is as if it were taken out and added anew.
+    ///
+    /// The caller owes that the entry is pending, here and in [`remove`](Self::remove): of one that has
+    /// been taken, the ticket may name another one by now.
+    ///
+    /// # Panics
+    /// If nothing is pending under that ticket.
     #[inline]
     pub fn move_to(&mut self, ticket: Ticket, at: u64) {
         let at = at.max(self.cursor);
@@ -139,6 +145,9 @@ impl<T> Queue<T> {
     }
 
     /// Takes out a pending entry, whenever it is due.
+    ///
+    /// # Panics
+    /// If nothing is pending under that ticket.
     pub fn remove(&mut self, ticket: Ticket) -> T {
         self.unlink(ticket.0);
         self.take(ticket.0).1
@@ -261,8 +270,12 @@ impl<T> Queue<T> {
     #[inline]
     fn unlink(&mut self, index: u32) {
         let Cell {
-            at, previous, next, ..
+            at,
+            previous,
+            next,
+            ref item,
         } = self.cells[index as usize];
+        assert!(item.is_some(), "an entry that is pending");
         let place = self.place_of(at);
         let list = &mut self.lists[place];
         match (list.head == index, list.tail == index) {

@@ -80,7 +80,7 @@ impl Node {
         if !self.queues.is_empty() {
             self.fill_from_queues(writer, limit);
         }
-        if self.rumours.len() >= MANY_RUMOURS {
+        if self.rumours.len() >= MANY_RUMOURS && self.is_one_of_many() {
             self.prefetch_rumours();
         }
         let Self {

@@ -378,7 +378,7 @@ impl Node {
                 return;
             }
         };
-        if bytes.len() >= MANY_MESSAGES {
+        if bytes.len() >= MANY_MESSAGES && self.is_one_of_many() {
             self.prefetch_members(messages.clone());
         }
         while let Some(encoded) = messages.next_encoded() {

@@ -35,6 +35,12 @@ impl Node {
         hint::black_box(lines);
     }
 
+    /// True if other nodes of the process draw their members from the same pool: alone, a node has its
+    /// own in the caches, and would read each packet twice for nothing.
+    pub(super) const fn is_one_of_many(&self) -> bool {
+        self.pool.is_some()
+    }
+
     /// Has it fetch what is known of those members that a packet is about.
     #[inline(never)]
     pub(super) fn prefetch_members(&self, messages: Messages<'_>) {

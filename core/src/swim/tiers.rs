@@ -154,7 +154,7 @@ impl Tiers {
         for (number, tier) in tiers.iter_mut().enumerate() {
             let before = taken.len();
             let mut end = tier.row.len();
-            while end > tier.start && !full {
+            while end > tier.start {
                 let (index, at) = (tier.row[end - 1], end - 1);
                 // What is not true any more goes with what is packed.
                 if is_true(all, index, number, at) {

@@ -31,7 +31,7 @@ pub struct Report {
     /// From when on the times of the scenario count.
     #[serde(default)]
     pub began_at: f64,
-    /// How long after the last fault all views agreed.
+    /// How long after the last fault, and after what waited for a narrow uplink, all views agreed.
     pub converged_after: Option<f64>,
     /// How long it took until the first node noticed each crash.
     pub noticed_first: Vec<f64>,

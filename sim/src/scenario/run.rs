@@ -190,8 +190,8 @@ impl Scenario {
         let mut ran = Duration::ZERO;
         // What still waits for an uplink that was narrow is news of the time before.
         while ran < calm || (ran < total && world.network().busy_until() > world.now()) {
-            let rest = if ran < calm { calm } else { total } - ran;
-            let step = STEP.min(rest);
+            let until = if ran < calm { calm } else { total };
+            let step = STEP.min(until - ran);
             world.run_for(step)?;
             ran += step;
             if report_stop(report, told(ran)) {

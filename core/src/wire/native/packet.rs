@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::Serialize;
+
 use super::alive::{Announcement, append_alive, read_alive};
 use super::probe::{append_ack, append_ping, read_ack, read_ping};
 use super::serf::{append_serf, read_serf};
@@ -107,26 +109,22 @@ pub fn append_message(out: &mut Vec<u8>, message: &Message<'_>) {
             out.push(kind::ACK);
             append_ack(out, m);
         }
-        _ => append_other(out, message),
-    }
-}
-
-/// Everything but pings and acks.
-#[inline(never)]
-fn append_other(out: &mut Vec<u8>, message: &Message<'_>) {
-    match message {
-        Message::Ping(m) => append(out, &(kind::PING, m)),
-        Message::IndirectPing(m) => append(out, &(kind::INDIRECT_PING, m)),
-        Message::Ack(m) => append(out, &(kind::ACK, m)),
-        Message::Nack(m) => append(out, &(kind::NACK, m)),
-        Message::Suspect(m) => append(out, &(kind::SUSPECT, m)),
+        Message::IndirectPing(m) => append_rare(out, &(kind::INDIRECT_PING, m)),
+        Message::Nack(m) => append_rare(out, &(kind::NACK, m)),
+        Message::Suspect(m) => append_rare(out, &(kind::SUSPECT, m)),
         Message::Alive(m) => {
             out.push(kind::ALIVE);
             append_alive(out, m);
         }
-        Message::Dead(m) => append(out, &(kind::DEAD, m)),
+        Message::Dead(m) => append_rare(out, &(kind::DEAD, m)),
         Message::Serf(m) => append_serf(out, m),
     }
+}
+
+/// A message that is not worth its code at each place that writes one.
+#[inline(never)]
+fn append_rare<T: Serialize>(out: &mut Vec<u8>, message: &T) {
+    append(out, message);
 }
 
 /// A length that a message has at the least; one that does not fit is then seldom encoded in vain.
