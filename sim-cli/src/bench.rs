@@ -66,10 +66,6 @@ struct Row {
     failed: usize,
 }
 
-/// Clusters of up to so many nodes join; larger ones are there from the start, as joining would
-/// take longer than all the rest.
-const JOIN: usize = 1_000;
-
 const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
 
 impl What {
@@ -168,11 +164,7 @@ pub(crate) fn bench(args: &Args) -> Result<Verdict, BadInput> {
 
 fn scenario(args: &Args, count: usize) -> Result<Scenario, BadInput> {
     let nodes = count.to_string();
-    let joined = (count > JOIN).to_string();
-    let mut overrides = vec![
-        ("cluster.nodes", nodes.as_str()),
-        ("cluster.joined", joined.as_str()),
-    ];
+    let mut overrides = vec![("cluster.nodes", nodes.as_str())];
     let set = args.set.iter();
     overrides.extend(set.map(|(key, value)| (key.as_str(), value.as_str())));
     let scenario = Scenario::parse_with(args.what.toml(), &overrides);

@@ -129,23 +129,44 @@ impl Builder {
 }
 
 impl World {
-    /// Starts so many nodes, the first ones, as ones that know each other.
+    /// Starts so many nodes, the first ones, as ones that know all others of their cluster.
     pub(crate) fn start_joined(&mut self, count: usize) {
-        let Some(first) = self.hosts[..count].first() else {
-            return;
-        };
-        let seed = derive(self.seed, Domain::Setup, 0, 0);
+        // Those that are alike share the memory of one that knows what they know.
+        let mut kinds: Vec<(usize, Node)> = Vec::new();
+        for node in 0..count {
+            let kind = kinds.iter().position(|(first, _)| self.are_alike(*first, node));
+            let kind = kind.unwrap_or_else(|| {
+                kinds.push((node, self.knowing_all(node, count)));
+                kinds.len() - 1
+            });
+            self.start_with(node, Memory::Of(&kinds[kind].1));
+            self.clusters.join(self.door(node), node);
+        }
+    }
+
+    /// True if a node has the settings, label and keys of another one, and belongs to its cluster.
+    fn are_alike(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.hosts[one], &self.hosts[other]);
+        one.apart == other.apart
+            && one.params == other.params
+            && one.identity.label == other.identity.label
+            && one.keyring == other.keyring
+    }
+
+    /// A node like this one that knows those of its cluster among the first so many.
+    fn knowing_all(&self, node: usize, count: usize) -> Node {
         let in_order = "the identities of a world are in order";
-        let mut known = Node::new(first.identity.clone(), self.params.clone(), seed, self.now)
+        let host = &self.hosts[node];
+        let seed = derive(self.seed, Domain::Setup, 0, 0);
+        let mut known = Node::new(host.identity.clone(), host.params.clone(), seed, self.now)
             .expect(in_order)
             .with_pool(self.profiles.clone());
-        for host in &self.hosts[..count] {
-            known.acquaint(&host.identity).expect(in_order);
+        let others = self.hosts[..count].iter();
+        for other in others.filter(|other| other.apart == host.apart) {
+            let wires = other.params.wires;
+            known.acquaint(&other.identity, wires).expect(in_order);
         }
-        for node in 0..count {
-            self.start_with(node, Memory::Of(&known));
-            self.clusters.join(0, node);
-        }
+        known
     }
 
     /// Lets every running node but `seed` join through it, one each millisecond, as machines of a

@@ -12,21 +12,22 @@ use crate::swim::record::{Record, State};
 use crate::swim::scaling;
 use crate::tags;
 use crate::time::{Instant, nanos};
+use crate::wire::Wires;
 
 impl Node {
-    /// Takes a member for alive as if it had announced itself long ago: under incarnation 1,
-    /// without telling anybody or reporting an event. One that is known already is left as it is,
+    /// Takes a member that speaks these wires for alive as if it had announced itself long ago:
+    /// under incarnation 1, without telling anybody or reporting an event. One that is known already is left as it is,
     /// and so is the table when it is full. Meant for simulations and tests; a journal does not record
     /// it. See [`twin`](Self::twin).
     ///
     /// # Errors
     /// As for [`new`](Self::new): its tags are too large, or its address cannot be reached.
-    pub fn acquaint(&mut self, member: &Identity) -> Result<(), CommandError> {
+    pub fn acquaint(&mut self, member: &Identity, wires: Wires) -> Result<(), CommandError> {
         let Identity { name, addr, .. } = member;
         if addr.ip().is_unspecified() || addr.port() == 0 {
             return Err(CommandError::UnspecifiedAddress { addr: *addr });
         }
-        let meta = tags::announce(&member.tags, member.versions, self.params.wires)?;
+        let meta = tags::announce(&member.tags, member.versions, wires)?;
         let room = self.table.len() < self.params.max_members as usize;
         if room && self.table.find(name.into()).is_none() {
             let profile = Profile::new(name.clone(), *addr, member.versions, &meta);

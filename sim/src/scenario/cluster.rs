@@ -17,9 +17,10 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub cold: bool,
     /// Whether the nodes know each other from the start, as if they had joined long ago, so that
-    /// nobody has to join. That is what makes 10,000 nodes ready in a second.
-    #[serde(default, skip_serializing_if = "super::is_default")]
-    pub joined: bool,
+    /// nobody has to join. That is what makes 10,000 nodes ready in a second. Without it, more than
+    /// [`MOST_JOINING`](Self::MOST_JOINING) do, unless times count from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<bool>,
     /// The keys of all nodes, any words; the first one encrypts. Without any, nobody encrypts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
@@ -28,6 +29,17 @@ pub struct Cluster {
 impl Cluster {
     /// The most nodes that a scenario may have.
     pub const MOST: usize = 100_000;
+
+    /// The most nodes that join if nothing says whether they do: what everybody tells everybody of
+    /// every join takes minutes to simulate with a few thousand.
+    pub const MOST_JOINING: usize = 1_000;
+
+    /// Whether the nodes know each other from the start.
+    #[must_use]
+    pub fn knows_itself(&self) -> bool {
+        let many = self.nodes > Self::MOST_JOINING && !self.cold;
+        self.joined.unwrap_or(many)
+    }
 
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         if !(1..=Self::MOST).contains(&self.nodes) {

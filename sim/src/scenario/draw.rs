@@ -157,7 +157,7 @@ impl Draw {
                 nodes: all,
                 late: all - early,
                 cold: self.one_in(4),
-                joined: groups.is_empty() && self.one_in(8),
+                joined: self.one_in(8).then_some(true),
                 keys,
             },
             groups,

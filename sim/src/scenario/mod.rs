@@ -166,10 +166,6 @@ impl Scenario {
         for (nth, group) in self.groups.iter().enumerate() {
             group.validate(&format!("group.{nth}"), self.cluster.nodes)?;
         }
-        if self.cluster.joined && !self.groups.is_empty() {
-            let accepted = "false where there are groups, as those that know each other are alike";
-            return Err(Invalid::new("cluster.joined", true, accepted));
-        }
         self.config.params()?;
         self.network.validate("network")?;
         for (nth, fault) in self.faults.iter().enumerate() {

@@ -133,7 +133,7 @@ impl Scenario {
     /// Starts all nodes but those that are late.
     fn start(&self, world: &mut World) {
         let nodes = self.cluster.nodes - self.cluster.late.min(self.cluster.nodes);
-        match self.cluster.joined {
+        match self.cluster.knows_itself() {
             true => world.start_joined(nodes),
             false => (0..nodes).for_each(|node| world.start(node)),
         }
@@ -142,7 +142,7 @@ impl Scenario {
     /// Lets all that run join, one each millisecond, as [`World::join_all_through`] does, each
     /// cluster through its first node.
     fn join(&self, world: &mut World) {
-        if self.cluster.joined {
+        if self.cluster.knows_itself() {
             return;
         }
         let nodes: Vec<usize> = world.running().collect();

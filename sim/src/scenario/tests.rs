@@ -197,11 +197,6 @@ fn mistakes_about_groups_keys_queries_and_forgeries_are_named_too() {
             "group.0.keys is empty, accepted is 1 to 64 words",
         ),
         (
-            refused("cluster.joined = true\n[[group]]\nnodes = 1"),
-            "cluster.joined is true, accepted is false where there are groups, as those that know \
-             each other are alike",
-        ),
-        (
             fault("keys = { nodes = 1, ring = [] }"),
             "fault.0.keys.ring is empty, accepted is 1 to 64 words",
         ),
@@ -255,6 +250,35 @@ fn nodes_that_know_each_other_from_the_start_need_not_join() {
                 [[fault]]\nat = \"2s\"\njoin.nodes = 49\n[expect]\nconverged_within = \"5s\"";
     let report = held(text);
     assert_eq!(report.joined_after, Some(0.0));
+}
+
+#[test]
+fn nodes_of_all_groups_know_those_of_their_cluster_from_the_start() {
+    let text = "lasts = \"2m\"\n[cluster]\nnodes = 24\njoined = true\nkeys = [\"one\"]\n\
+                [[group]]\nnodes = \"0..4\"\nwires = \"memberlist\"\n\
+                [[group]]\nnodes = \"4..8\"\nprotocol = 3\n\
+                [[group]]\nnodes = \"16..24\"\nlabel = \"other\"\nkeys = [\"two\"]\napart = true\n\
+                [[work]]\nevery = \"5s\"\nevent.payload = 30\n[expect]\nno_false_failure = true\n\
+                converged_within = \"1s\"\ndelivered_to_all_within = \"5s\"\n";
+    let scenario = Scenario::parse(text).expect("it is valid");
+    let (report, world) = scenario.run_observed(1, Vec::new(), &mut |_| true);
+    assert!(report.held(), "{report}");
+    let known = |node: usize| world.node(node).map_or(0, |it| it.alive_count());
+    assert_eq!([0, 5, 12, 16, 23].map(known), [16, 16, 16, 8, 8]);
+}
+
+#[test]
+fn many_nodes_know_each_other_from_the_start_unless_told_otherwise() {
+    let knows_itself = |toml: &str| {
+        let text = format!("lasts = \"1m\"\ncluster = {{ {toml} }}");
+        let scenario = Scenario::parse(&text).expect("it is valid");
+        scenario.cluster.knows_itself()
+    };
+    assert!(!knows_itself("nodes = 1000"));
+    assert!(knows_itself("nodes = 1001"));
+    assert!(!knows_itself("nodes = 1001, joined = false"));
+    assert!(!knows_itself("nodes = 1001, cold = true"));
+    assert!(knows_itself("nodes = 2, joined = true"));
 }
 
 #[test]
