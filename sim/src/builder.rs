@@ -134,7 +134,9 @@ impl World {
         // Those that are alike share the memory of one that knows what they know.
         let mut kinds: Vec<(usize, Node)> = Vec::new();
         for node in 0..count {
-            let kind = kinds.iter().position(|(first, _)| self.are_alike(*first, node));
+            let kind = kinds
+                .iter()
+                .position(|(first, _)| self.are_alike(*first, node));
             let kind = kind.unwrap_or_else(|| {
                 kinds.push((node, self.knowing_all(node, count)));
                 kinds.len() - 1

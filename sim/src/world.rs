@@ -484,12 +484,14 @@ impl World {
     fn run_to(&mut self, end: Instant) -> Result<(), Failure> {
         while self.failure.is_none() {
             let stop = end.min(self.next_look);
-            if let Some((at, occurrence)) = self.queue.pop_until(stop.as_nanos()) {
+            while let Some((at, occurrence)) = self.queue.pop_until(stop.as_nanos()) {
                 self.now = Instant::from_nanos(at);
                 self.occurrences += 1;
                 self.prefetch_next();
                 self.happen(occurrence);
-                continue;
+                if let Some(failure) = &self.failure {
+                    return Err(failure.clone());
+                }
             }
             self.now = stop;
             if stop == self.next_look {

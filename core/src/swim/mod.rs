@@ -11,6 +11,7 @@ pub(crate) mod index;
 pub(crate) mod order;
 pub(crate) mod pool;
 pub(crate) mod record;
+mod row;
 pub(crate) mod rumours;
 pub(crate) mod scaling;
 pub(crate) mod suspicion;

@@ -2,8 +2,8 @@
 //!
 //! A rumour says no more than the member table does, so it is written from that. There is at most
 //! one about each member; a newer one takes its place. In the wake of a partition there is one
-//! about every member at every node: it takes 16 bytes, at a place that follows from the
-//! member's slot, and four to eight in the order of what is told next.
+//! about every member at every node: it takes 12 bytes, at a place that follows from the
+//! member's slot, and four in the order of what is told next.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,16 +14,19 @@ use serde::{Deserialize, Serialize};
 use crate::stats::QueueStats;
 use crate::swim::accuser::Accuser;
 use crate::swim::table::Slot;
-use crate::swim::tiers::{Index, Offer, Place, Placed, Tiers};
+use crate::swim::tiers::{Index, Offer, Place, Placed, TIER_BITS, Tiers};
 use crate::time::Instant;
 
-const PAGE: usize = 64;
+/// As much as 1 kB holds.
+const PAGE: usize = 85;
 
-/// The time of queueing is kept in steps of 2^20 ns (1 ms), which wrap after 52 days.
-const STEP_BITS: u32 = 20;
+/// The time of queueing is kept in steps of 2^24 ns (17 ms). The bits that the tier leaves of them
+/// wrap after 39 hours; nothing waits that long to be told ten times.
+const STEP_BITS: u32 = 24;
+const STEPS: u32 = u32::MAX >> TIER_BITS;
 
 const fn steps(now: Instant) -> u32 {
-    (now.as_nanos() >> STEP_BITS) as u32
+    (now.as_nanos() >> STEP_BITS) as u32 & STEPS
 }
 
 /// What is to be told of one member.
@@ -31,21 +34,41 @@ const fn steps(now: Instant) -> u32 {
 struct Entry {
     /// Whose word it is; `None` if there is nothing to tell.
     by: Option<Accuser>,
-    queued: u32,
-    place: Place,
+    /// Its place among the others: the position.
+    position: u32,
+    /// The tier in the low [`TIER_BITS`], and when it was queued.
+    packed: u32,
 }
 
 const _: () = assert!(
-    size_of::<Entry>() <= 16,
+    size_of::<Entry>() <= 12,
     "one for each pair of members after a partition"
 );
 
 impl Entry {
     const NONE: Self = Self {
         by: None,
-        queued: 0,
-        place: Place::NONE,
+        position: Place::NONE.to_parts().0,
+        packed: Place::NONE.to_parts().1,
     };
+
+    const fn place(&self) -> Place {
+        Place::from_parts(self.position, self.packed & !(u32::MAX << TIER_BITS))
+    }
+
+    fn set_place(&mut self, place: Place) {
+        let (position, tier) = place.to_parts();
+        self.position = position;
+        self.packed = self.packed >> TIER_BITS << TIER_BITS | tier;
+    }
+
+    const fn queued(&self) -> u32 {
+        self.packed >> TIER_BITS
+    }
+
+    fn set_queued(&mut self, steps: u32) {
+        self.packed = self.packed & !(u32::MAX << TIER_BITS) | steps << TIER_BITS;
+    }
 }
 
 /// One entry per slot, in pages that are there once one of theirs is needed.
@@ -90,11 +113,11 @@ impl Pages {
 
 impl Placed for Pages {
     fn place(&self, index: Index) -> Place {
-        self.get(index).map_or(Place::NONE, |entry| entry.place)
+        self.get(index).map_or(Place::NONE, Entry::place)
     }
 
     fn set_place(&mut self, index: Index, place: Place) {
-        self.entry(index).place = place;
+        self.entry(index).set_place(place);
     }
 }
 
@@ -123,7 +146,7 @@ impl Rumours {
     pub(crate) fn push(&mut self, subject: Slot, by: Accuser, now: Instant) {
         let entry = self.pages.entry(subject);
         let known = entry.by.replace(by).is_some();
-        entry.queued = steps(now);
+        entry.set_queued(steps(now));
         if known {
             self.tiers.remove(&mut self.pages, subject);
         } else {
@@ -164,7 +187,7 @@ impl Rumours {
     pub(crate) fn stats(&self, now: Instant) -> QueueStats {
         let entries = self.pages.0.iter().flatten().flat_map(|page| page.iter());
         let waiting = entries.filter(|entry| entry.by.is_some());
-        let oldest = waiting.map(|entry| steps(now).wrapping_sub(entry.queued));
+        let oldest = waiting.map(|entry| steps(now).wrapping_sub(entry.queued()) & STEPS);
         let age = u64::from(oldest.max().unwrap_or(0)) << STEP_BITS;
         QueueStats {
             depth: self.len,
@@ -180,7 +203,7 @@ impl Rumours {
 
     /// Has the processor fetch what is noted of a rumour; what is answered means nothing.
     pub(crate) fn peek(&self, subject: Slot) -> u32 {
-        self.pages.get(subject).map_or(0, |entry| entry.queued)
+        self.pages.get(subject).map_or(0, |entry| entry.packed)
     }
 
     /// Offers rumours to a packet, least often told first: about whom, and on whose word. Each that
@@ -277,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_the_oldest_is_told_to_a_millisecond() {
+    fn the_age_of_the_oldest_is_told_to_a_sixtieth_of_a_second() {
         let mut rumours = Rumours::new();
         rumours.push(3, BY, Instant::from_millis(500));
         rumours.push(900, BY, Instant::from_millis(700));
         let stats = rumours.stats(Instant::from_millis(1_000));
         assert_eq!(stats.depth, 2);
         let off = stats.age.abs_diff(Duration::from_millis(500));
-        assert!(off < Duration::from_millis(2), "{:?}", stats.age);
+        assert!(off < Duration::from_millis(17), "{:?}", stats.age);
     }
 
     proptest! {

@@ -33,8 +33,8 @@ pub(crate) struct Suspicions {
 #[derive(Debug, Clone, Default)]
 struct Pages(Vec<Vec<Entry>>);
 
-/// As long as a page of rumours, and a little longer: the memory of the one serves the other afterwards.
-const PAGE: usize = 26;
+/// As long as a page of rumours: the memory of the one serves the other afterwards.
+const PAGE: usize = 25;
 
 #[derive(Debug, Clone)]
 struct Entry {

@@ -10,14 +10,17 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::swim::row::Row;
+
 /// Where a broadcast is held.
 pub(super) type Index = u32;
 
 /// In one fill, this many broadcasts in a row may turn out not to fit before it stops looking.
 const MAX_MISSES: u32 = 8;
 
-/// Rows begin with room for so many numbers.
-const KEEP: usize = 64;
+/// More than the highest retransmit limit takes: 36 for each of the 8 digits of the most members.
+pub(super) const TIER_BITS: u32 = 9;
+const TIER_NONE: u32 = (1 << TIER_BITS) - 1;
 
 /// What became of a broadcast that was offered to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,25 @@ impl Place {
         }
     }
 
+    /// What the parts say that [`to_parts`](Self::to_parts) gave.
+    pub(super) const fn from_parts(position: u32, tier: u32) -> Self {
+        match tier {
+            TIER_NONE => Self::NONE,
+            _ => Self {
+                position,
+                tier: tier as u16,
+            },
+        }
+    }
+
+    /// Its position, and its tier in [`TIER_BITS`].
+    pub(super) const fn to_parts(self) -> (u32, u32) {
+        match self.tier {
+            u16::MAX => (self.position, TIER_NONE),
+            tier => (self.position, tier as u32),
+        }
+    }
+
     /// How often the broadcast has been sent.
     pub(super) const fn transmits(self) -> u32 {
         self.tier as u32
@@ -66,7 +88,7 @@ pub(super) trait Placed {
 /// Those that were sent equally often.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tier {
-    row: Vec<Index>,
+    row: Row,
     /// No number before this place is a true one.
     start: usize,
     /// How many are.
@@ -113,7 +135,7 @@ impl Tiers {
         all.set_place(index, Place::NONE);
         let tier = &mut self.tiers[number];
         tier.len -= 1;
-        if tier.len * 4 < tier.row.len() {
+        if tier.len * 2 < tier.row.len() {
             tier.compact(all, number);
         }
     }
@@ -122,17 +144,17 @@ impl Tiers {
     pub(super) fn last(&mut self, all: &impl Placed) -> Option<Index> {
         let number = self.tiers.iter().rposition(|tier| tier.len > 0)?;
         let Tier { row, start, .. } = &mut self.tiers[number];
-        while !is_true(all, row[*start], number, *start) {
+        while !is_true(all, row.at(*start), number, *start) {
             *start += 1;
         }
-        Some(row[*start])
+        Some(row.at(*start))
     }
 
     /// Broadcasts in the order in which a packet would be filled with them, and some that are not
     /// in their place any more.
     pub(super) fn upcoming(&self) -> impl Iterator<Item = Index> + '_ {
-        let rows = self.tiers.iter().map(|tier| &tier.row[tier.start..]);
-        rows.flat_map(|row| row.iter().rev().copied())
+        let tiers = self.tiers.iter();
+        tiers.flat_map(|Tier { row, start, .. }| (*start..row.len()).rev().map(|at| row.at(at)))
     }
 
     /// Offers broadcasts to a packet, in order. Each that is packed counts as sent once more, unless
@@ -155,7 +177,7 @@ impl Tiers {
             let before = taken.len();
             let mut end = tier.row.len();
             while end > tier.start {
-                let (index, at) = (tier.row[end - 1], end - 1);
+                let (index, at) = (tier.row.at(end - 1), end - 1);
                 // What is not true any more goes with what is packed.
                 if is_true(all, index, number, at) {
                     match offer(all, index) {
@@ -177,14 +199,13 @@ impl Tiers {
             }
             tier.row.truncate(end);
             if end == tier.start {
-                tier.row.clear();
+                tier.row.truncate(0);
                 tier.start = 0;
             }
             tier.len -= taken.len() - before;
             while let Some(index) = missed.pop() {
                 tier.append(all, number, index);
             }
-            tier.shrink();
             if full {
                 break;
             }
@@ -204,11 +225,6 @@ impl Tiers {
 impl Tier {
     /// Puts a broadcast at the end of the row: it is the first now.
     fn append(&mut self, all: &mut impl Placed, number: usize, index: Index) {
-        // By a half only: after a partition a node has a number of every member in its rows.
-        let len = self.row.len();
-        if len == self.row.capacity() {
-            self.row.reserve_exact((len / 2).max(KEEP));
-        }
         all.set_place(index, Place::new(number, self.row.len()));
         self.row.push(index);
     }
@@ -217,24 +233,15 @@ impl Tier {
     fn compact(&mut self, all: &mut impl Placed, number: usize) {
         let mut kept = 0;
         for at in self.start..self.row.len() {
-            let index = self.row[at];
+            let index = self.row.at(at);
             if is_true(all, index, number, at) {
-                self.row[kept] = index;
+                self.row.set(kept, index);
                 all.set_place(index, Place::new(number, kept));
                 kept += 1;
             }
         }
         self.row.truncate(kept);
         self.start = 0;
-        self.shrink();
-    }
-
-    /// Gives memory back that was needed for a longer row.
-    fn shrink(&mut self) {
-        let len = self.row.len();
-        if self.row.capacity() > len * 2 + KEEP {
-            self.row.shrink_to(len + len / 4);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::message::{Accusation, Alive, Message, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
 use crate::swim::record::State;
 use crate::wire::native::{PacketWriter, SyncWriter};
-use crate::{Counters, LamportTime, Versions};
+use crate::{Counters, LamportTime, Versions, Wires};
 
 #[derive(Debug, Clone, Copy)]
 enum News {
@@ -85,7 +85,8 @@ fn a_state_exchange_makes_a_member_suspected_but_confirms_no_suspicion() {
     // Enough others for a suspicion to wait for confirmations.
     for n in 3..9 {
         let other = Identity::new(name(n), addr(n));
-        lone.acquaint(&other, Wires::Auto).expect("it can be reached");
+        lone.acquaint(&other, Wires::Auto)
+            .expect("it can be reached");
     }
     tell(&mut lone, News::Suspect(1));
     exchange(&mut lone, SyncState::Suspect);
@@ -160,7 +161,8 @@ fn merged(entries: &[Said]) -> (Vec<(State, u32, Intent)>, Counters) {
     let mut node = node(0, Config::lan(), 1, Instant::ZERO);
     for n in 1..=OTHERS {
         let member = Identity::new(name(n), addr(n));
-        node.acquaint(&member, Wires::Auto).expect("it can be reached");
+        node.acquaint(&member, Wires::Auto)
+            .expect("it can be reached");
     }
     let mut frame = Vec::new();
     let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 10_000);
@@ -293,7 +295,8 @@ fn exchanges_after(announcements: usize) -> Duration {
         })
         .collect();
     for other in &others {
-        node.acquaint(other, Wires::Auto).expect("it can be reached");
+        node.acquaint(other, Wires::Auto)
+            .expect("it can be reached");
     }
     for Identity { name, addr, .. } in &others[..announcements] {
         let alive = Message::Alive(Alive {
