@@ -52,7 +52,9 @@ impl Cluster {
         let first = Node::recorded(identity(1), params, [1; 32], now).expect("a valid identity");
         let mut first = first.with_keyring(Keyring::new(old_key()));
         for n in 2..=NODES {
-            first.acquaint(&identity(n)).expect("a valid identity");
+            first
+                .acquaint(&identity(n), Wires::Auto)
+                .expect("a valid identity");
         }
         let twin = |n| {
             let twin = first.twin(&format!("node-{n}"), [n; 32], now);

@@ -103,6 +103,7 @@ fn a_drawn_world_does_the_same_every_time() {
 #[test]
 fn worlds_of_old_bugs_hold() {
     let worlds = [
+        include_str!("regressions/1-alone-among-many.toml"),
         include_str!("regressions/3-equal-halves.toml"),
         include_str!("regressions/373-damaged-event.toml"),
         include_str!("regressions/983-newer-incarnation.toml"),

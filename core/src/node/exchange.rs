@@ -41,12 +41,20 @@ impl Node {
     /// After a join the next few exchanges come early, whatever the size of the cluster: the seed
     /// may have been a newcomer itself, and gossip says nothing of those who have not changed.
     pub(super) fn sync_soon(&mut self) {
-        let soon = nanos(self.params.push_pull_interval / 8);
-        if soon > 0 {
-            let wait = Duration::from_nanos(soon + self.sync_rng.below(soon));
+        if let Some(wait) = self.sync_once_soon() {
             self.early_sync = wait;
-            self.timers.set_earlier(Timer::Sync, self.now + wait);
         }
+    }
+
+    /// Brings the next exchange forward, and answers for when, if there are any.
+    pub(super) fn sync_once_soon(&mut self) -> Option<Duration> {
+        let soon = nanos(self.params.push_pull_interval / 8);
+        if soon == 0 {
+            return None;
+        }
+        let wait = Duration::from_nanos(soon + self.sync_rng.below(soon));
+        self.timers.set_earlier(Timer::Sync, self.now + wait);
+        Some(wait)
     }
 
     /// How long until the next exchange: each of the early ones twice as long as before.

@@ -1,12 +1,15 @@
-//! The end of a cut between large parts of a cluster.
+//! The end of a cut.
 //!
-//! Each part has given up the other by then. SWIM would find together again: whoever is called dead
-//! refutes. But with thousands on either side there is more to tell at once than gossip is good for, as
-//! its packets do not get larger with the news; and if each word of a death raised a suspicion, as it
-//! should, all would suspect all the others before they hear the refutations. So three things are
-//! different for a while, once a node notices (both of them are signs of a cut that has ended: that
-//! many of the dead return, and that a peer holds for alive whom this node holds for dead and the other
-//! way round):
+//! A node that was alone has given up some of the others by then, on no evidence but that it heard
+//! nothing: see [`come_back`](Node::come_back).
+//!
+//! Of large parts of a cluster each has given up the other. SWIM would find together again: whoever is
+//! called dead refutes. But with thousands on either side there is more to tell at once than gossip is
+//! good for, as its packets do not get larger with the news; and if each word of a death raised a
+//! suspicion, as it should, all would suspect all the others before they hear the refutations. So three
+//! things are different for a while, once a node notices (both of them are signs of a cut that has ended:
+//! that many of the dead return, and that a peer holds for alive whom this node holds for dead and the
+//! other way round):
 //!
 //! - All that are held for dead are gossiped to, and told so, not just the freshly dead.
 //! - The word of a peer that many are dead suspects nobody. Once the refutations are known to most, what
@@ -21,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Node, Phase};
 use crate::message::Accusation;
+use crate::swim::scaling::{Scale, suspicion_timeouts};
 use crate::time::Instant;
 
 /// How many entries of an exchange cost as much as one announcement that is told by gossip: the latter
@@ -46,6 +50,8 @@ pub(super) struct Healing {
     counted_since: Instant,
     /// How many announcements had been news at the last exchange of state.
     announced: u64,
+    /// When it last heard that it had been given up.
+    came_back: Option<Instant>,
 }
 
 /// How a peer's beliefs differ from those of this node.
@@ -86,6 +92,24 @@ impl Node {
         if self.healing.returned > self.many() {
             self.begin_healing();
         }
+    }
+
+    /// Others have given this node up: it was cut off, and what it did not hear meanwhile was no evidence
+    /// against anybody. Those whom it has accused would not learn of that before its next exchange of
+    /// state, minutes later in a large cluster, so that comes soon; and whom it suspects gets the time to
+    /// refute then. (Else it would declare them dead, and everybody would believe it.)
+    pub(super) fn come_back(&mut self) {
+        // Whoever keeps saying it does not have this node exchange state all the time.
+        let before = self.healing.came_back;
+        let lately = before.is_some_and(|at| self.now.since(at) < self.healing_time());
+        if lately || self.phase != Phase::Running || !self.params.lifeguard.suspicion {
+            return;
+        }
+        self.healing.came_back = Some(self.now);
+        let wait = self.sync_once_soon().unwrap_or_default();
+        let scale = Scale::of(self.table.live());
+        let (shortest, _) = suspicion_timeouts(&self.params, scale);
+        self.suspicions.postpone(wait + shortest);
     }
 
     /// An announcement was news. If there have been so many since the last exchange of state that it is

@@ -301,6 +301,7 @@ impl Node {
             return self.correct(dead, from);
         };
         if slot == self.me {
+            self.come_back();
             return self.on_accused(dead);
         }
         let left = dead.from == dead.name;

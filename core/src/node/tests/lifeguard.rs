@@ -7,6 +7,11 @@ use crate::wire::native::{PacketWriter, read_packet};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const NO_PROBE: Lifeguard = Lifeguard {
+    probe: false,
+    ..Lifeguard::ON
+};
+
 fn config(lifeguard: Lifeguard) -> Config {
     Config {
         lifeguard,
@@ -16,6 +21,10 @@ fn config(lifeguard: Lifeguard) -> Config {
 
 /// Accuses `accused` at incarnation 1 towards node 0, in the name of `accuser`.
 fn accuse(cluster: &mut Cluster, accused: usize, accuser: usize) {
+    say(cluster, false, accused, accuser);
+}
+
+fn say(cluster: &mut Cluster, dead: bool, accused: usize, accuser: usize) {
     let (accused, from) = (name(accused), name(accuser));
     let accusation = Accusation {
         incarnation: 1,
@@ -24,14 +33,19 @@ fn accuse(cluster: &mut Cluster, accused: usize, accuser: usize) {
     };
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, 1400);
-    assert!(writer.push(&Message::Suspect(accusation)));
+    let message = match dead {
+        true => Message::Dead(accusation),
+        false => Message::Suspect(accusation),
+    };
+    assert!(writer.push(&message));
     writer.finish();
     let now = cluster.now;
     cluster.nodes[0].handle_datagram(addr(accuser), &buf, now);
 }
 
-/// How long a suspicion that nobody confirms lasts, in a cluster of eight.
-fn suspicion_lasts(lifeguard: Lifeguard) -> Duration {
+/// How long a suspicion that nobody confirms lasts, in a cluster of eight, if the one who has it hears so
+/// often that it was given up itself.
+fn suspicion_lasts(lifeguard: Lifeguard, given_up: usize) -> Duration {
     let lonely = Config {
         push_pull_interval: Duration::ZERO,
         stream_ping: false,
@@ -42,6 +56,9 @@ fn suspicion_lasts(lifeguard: Lifeguard) -> Duration {
     // And its own probes confirm nothing, as the accusation is in its own name.
     cluster.deaf.extend((1..8).flat_map(|n| [(0, n), (n, 0)]));
     accuse(&mut cluster, 3, 0);
+    for _ in 0..given_up {
+        say(&mut cluster, true, 0, 1);
+    }
     let start = cluster.now;
     while cluster.status(0, 3) == Some(Status::Alive) {
         cluster.run(Duration::from_millis(100));
@@ -51,12 +68,19 @@ fn suspicion_lasts(lifeguard: Lifeguard) -> Duration {
 
 #[test]
 fn an_unconfirmed_suspicion_lasts_longest_with_lifeguard_and_shortest_without() {
-    let on = suspicion_lasts(Lifeguard {
-        probe: false,
-        ..Lifeguard::ON
-    });
-    let off = suspicion_lasts(Lifeguard::OFF);
+    let on = suspicion_lasts(NO_PROBE, 0);
+    let off = suspicion_lasts(Lifeguard::OFF, 0);
     assert!(on > 20 * SECOND && on <= 25 * SECOND, "{on:?}");
+    assert!(off >= 4 * SECOND && off <= 5 * SECOND, "{off:?}");
+}
+
+#[test]
+fn whoever_was_given_up_suspects_for_the_shortest_time_more_and_only_once() {
+    let before = suspicion_lasts(NO_PROBE, 0);
+    for given_up in [1, 5] {
+        assert_eq!(suspicion_lasts(NO_PROBE, given_up), before + 4 * SECOND);
+    }
+    let off = suspicion_lasts(Lifeguard::OFF, 1);
     assert!(off >= 4 * SECOND && off <= 5 * SECOND, "{off:?}");
 }
 
