@@ -26,14 +26,15 @@ pub enum Forgery {
 
 impl World {
     /// Has a datagram sent from the address of one node to another that says what is not true. It
-    /// is on the native wire and in clear, so that an encrypted cluster does not hear it.
+    /// is on the native wire and in clear, so that an encrypted cluster does not hear it. The node
+    /// did not send it, so it does not count as traffic of that.
     pub fn forge(&mut self, by: usize, to: usize, forgery: Forgery) {
         let mut packet = self.pool.take();
         self.hosts[by].identity.label.append_header(&mut packet);
         self.write_forgery(&mut packet, by, forgery);
         self.note_network(NetworkDeed::Forge);
         self.network.faults.forged_datagrams += 1;
-        self.send_datagram(by, self.address_of(to), packet);
+        self.transmit(by, self.address_of(to), packet);
     }
 
     fn write_forgery(&self, packet: &mut Vec<u8>, by: usize, forgery: Forgery) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serf_core::{Config, Params, Status};
-use serf_sim::{Burst, Failure, Faults, Latency, Link, Op, Ratio, Regions, State, Uplink, World};
+use serf_sim::{
+    Burst, Failure, Faults, Forgery, Latency, Link, Op, Ratio, Regions, State, Uplink, World,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -254,4 +256,16 @@ fn another_node_does_not_change_what_happens_to_the_others() {
         (world.usage(0), world.usage(1), *world.faults())
     };
     assert_eq!(run(2), run(3));
+}
+
+#[test]
+fn what_is_forged_in_the_name_of_a_node_is_no_traffic_of_it() -> Result<(), Failure> {
+    let mut world = World::builder(4).nodes(3).joined().build();
+    let (before, reached) = (world.usage(0), world.usage(1));
+    world.forge(0, 1, Forgery::Time(u64::MAX));
+    assert_eq!(world.usage(0), before);
+    world.run_for(SECOND)?;
+    assert!(world.usage(1).datagrams_received > reached.datagrams_received);
+    assert_eq!(world.faults().forged_datagrams, 1);
+    Ok(())
 }
