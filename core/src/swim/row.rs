@@ -15,6 +15,7 @@ const PIECE: usize = 64;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Index>", into = "Vec<Index>")]
 pub(super) struct Row {
+    #[expect(clippy::vec_box, reason = "a piece must not move as the row grows")]
     pieces: Vec<Box<[Index; PIECE]>>,
     len: usize,
 }
