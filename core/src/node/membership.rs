@@ -301,8 +301,8 @@ impl Node {
             return self.correct(dead, from);
         };
         if slot == self.me {
-            self.come_back();
-            return self.on_accused(dead);
+            self.on_accused(dead);
+            return self.come_back();
         }
         let left = dead.from == dead.name;
         let news = match state {

@@ -16,9 +16,9 @@ use crate::wire::Wires;
 
 impl Node {
     /// Takes a member that speaks these wires for alive as if it had announced itself long ago:
-    /// under incarnation 1, without telling anybody or reporting an event. One that is known already is left as it is,
-    /// and so is the table when it is full. Meant for simulations and tests; a journal does not record
-    /// it. See [`twin`](Self::twin).
+    /// under incarnation 1, without telling anybody or reporting an event. One that is known
+    /// already is left as it is, and so is the table when it is full. Meant for simulations and
+    /// tests; a journal does not record it. See [`twin`](Self::twin).
     ///
     /// # Errors
     /// As for [`new`](Self::new): its tags are too large, or its address cannot be reached.

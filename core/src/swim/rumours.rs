@@ -24,6 +24,7 @@ const PAGE: usize = 85;
 /// wrap after 39 hours; nothing waits that long to be told ten times.
 const STEP_BITS: u32 = 24;
 const STEPS: u32 = u32::MAX >> TIER_BITS;
+const TIER: u32 = !(u32::MAX << TIER_BITS);
 
 const fn steps(now: Instant) -> u32 {
     (now.as_nanos() >> STEP_BITS) as u32 & STEPS
@@ -48,18 +49,20 @@ const _: () = assert!(
 impl Entry {
     const NONE: Self = Self {
         by: None,
-        position: Place::NONE.to_parts().0,
-        packed: Place::NONE.to_parts().1,
+        position: Place::NONE.position,
+        packed: Place::NONE.tier as u32,
     };
 
     const fn place(&self) -> Place {
-        Place::from_parts(self.position, self.packed & !(u32::MAX << TIER_BITS))
+        Place {
+            position: self.position,
+            tier: (self.packed & TIER) as u16,
+        }
     }
 
     fn set_place(&mut self, place: Place) {
-        let (position, tier) = place.to_parts();
-        self.position = position;
-        self.packed = self.packed >> TIER_BITS << TIER_BITS | tier;
+        self.position = place.position;
+        self.packed = self.packed & !TIER | u32::from(place.tier);
     }
 
     const fn queued(&self) -> u32 {
@@ -67,7 +70,7 @@ impl Entry {
     }
 
     fn set_queued(&mut self, steps: u32) {
-        self.packed = self.packed & !(u32::MAX << TIER_BITS) | steps << TIER_BITS;
+        self.packed = self.packed & TIER | steps << TIER_BITS;
     }
 }
 

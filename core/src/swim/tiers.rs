@@ -20,7 +20,6 @@ const MAX_MISSES: u32 = 8;
 
 /// More than the highest retransmit limit takes: 36 for each of the 8 digits of the most members.
 pub(super) const TIER_BITS: u32 = 9;
-const TIER_NONE: u32 = (1 << TIER_BITS) - 1;
 
 /// What became of a broadcast that was offered to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,40 +35,22 @@ pub(crate) enum Offer {
 /// A broadcast's place among the others: a tier, and a place in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
-    position: u32,
-    tier: u16,
+    pub(super) position: u32,
+    /// In [`TIER_BITS`].
+    pub(super) tier: u16,
 }
 
 impl Place {
     /// In no tier.
     pub(super) const NONE: Self = Self {
         position: u32::MAX,
-        tier: u16::MAX,
+        tier: (1 << TIER_BITS) - 1,
     };
 
     const fn new(tier: usize, position: usize) -> Self {
         Self {
             position: position as u32,
             tier: tier as u16,
-        }
-    }
-
-    /// What the parts say that [`to_parts`](Self::to_parts) gave.
-    pub(super) const fn from_parts(position: u32, tier: u32) -> Self {
-        match tier {
-            TIER_NONE => Self::NONE,
-            _ => Self {
-                position,
-                tier: tier as u16,
-            },
-        }
-    }
-
-    /// Its position, and its tier in [`TIER_BITS`].
-    pub(super) const fn to_parts(self) -> (u32, u32) {
-        match self.tier {
-            u16::MAX => (self.position, TIER_NONE),
-            tier => (self.position, tier as u32),
         }
     }
 
