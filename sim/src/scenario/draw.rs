@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::fault::{Fault, Join, Whom};
 use super::network::{BurstLoss, Distances, Network, Times};
 use super::settings::{Profile, Settings};
-use super::{Cluster, Expect, Group, Nodes, Scenario, Share, Span, Speaks, Standard};
+use super::{Cluster, Expect, Group, Node, Nodes, Part, Scenario, Share, Span, Speaks, Standard};
 use crate::check::settling_time;
 use crate::rng::{Domain, below, generator};
 
@@ -92,17 +92,21 @@ impl Draw {
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
-        Nodes::These(nodes)
+        Nodes::these(&nodes)
     }
 
     /// Of nodes who are to leave, another instead of the door of a cluster apart. Those who stay do
     /// not look for who left, and who comes back knows only the door: that would know nobody either.
     fn but_door(&self, mut nodes: Nodes) -> Nodes {
         if let Nodes::These(nodes) = &mut nodes {
-            for node in nodes.iter_mut() {
-                if Some(*node) == self.door {
-                    *node = self.next(*node);
-                }
+            let door = self
+                .door
+                .map(|door| (Node::from(door), Node::from(self.next(door))));
+            if let Some((door, next)) = door {
+                nodes
+                    .iter_mut()
+                    .filter(|it| **it == door)
+                    .for_each(|it| *it = next);
             }
             nodes.sort_unstable();
             nodes.dedup();
@@ -216,7 +220,7 @@ impl Draw {
             }
         }
         self.door = match &group.nodes {
-            Nodes::These(nodes) if apart => nodes.first().copied(),
+            Nodes::These(nodes) if apart => nodes[0].index(self.nodes),
             _ => None,
         };
         // On that wire a packet to a stranger has no checksum, and to old members none has.
@@ -343,7 +347,7 @@ impl Draw {
         let row = |one| (0..count).map(|other| between(one, other)).collect();
         let distances = (0..count).map(row).collect();
         Distances {
-            nodes: vec![self.nodes / count; count],
+            nodes: vec![Part::Count(self.nodes / count); count],
             distances,
             jitter: self.share(0.3).0,
         }

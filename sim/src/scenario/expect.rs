@@ -29,9 +29,9 @@ pub struct Expect {
     /// Every key operation is done by all members that are alive when it begins.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub keys_done_by_all: bool,
-    /// So many nodes run at the end.
+    /// So many nodes do not run at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub running_at_end: Option<usize>,
+    pub down_at_end: Option<usize>,
     /// Every node that crashes is known to have failed, at each node that finds it out at all,
     /// within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,9 +39,24 @@ pub struct Expect {
     /// What a node sends on average, in datagrams and streams, once all have joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_node_per_second: Option<u64>,
+    /// What it may send beyond that for each node of the cluster, as state exchanges are about all
+    /// of them; nothing if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_member_per_second: Option<f64>,
     /// Checks that are switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<Standard>,
+}
+
+impl Expect {
+    /// What a node of a cluster of so many may send in a second, if anything is said about that.
+    pub(super) fn most_bytes(&self, nodes: usize) -> Option<f64> {
+        let each = self.bytes_per_member_per_second.map(|it| it * nodes as f64);
+        match (self.bytes_per_node_per_second, each) {
+            (None, None) => None,
+            (own, each) => Some(own.unwrap_or(0) as f64 + each.unwrap_or(0.0)),
+        }
+    }
 }
 
 macro_rules! standard {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{all_exist, only_one};
+use super::value::only_one;
 use super::{
-    GiveKeys, Invalid, Namesake, Network, Nodes, Poison, Query, ReuseAddress, RotateKey, Slander,
-    Span, keys,
+    GiveKeys, Invalid, Namesake, Network, Node, Nodes, Poison, Query, ReuseAddress, RotateKey,
+    Slander, Span, keys,
 };
 
 /// One fault: a time, and exactly one of the things that can go wrong.
@@ -210,7 +210,7 @@ pub struct Partition {
 #[serde(deny_unknown_fields)]
 pub struct ForceLeave {
     /// The node that is told.
-    pub by: usize,
+    pub by: Node,
     /// The others.
     pub nodes: Nodes,
     /// Whether it forgets them altogether.
@@ -318,7 +318,7 @@ impl Fault {
     }
 
     /// The single nodes in it, by the names of their keys.
-    pub(super) fn one_by_one(&mut self) -> impl Iterator<Item = (&'static str, &mut usize)> {
+    pub(super) fn one_by_one(&mut self) -> impl Iterator<Item = (&'static str, &mut Node)> {
         let namesake = self.namesake.iter_mut();
         let reuse = self.reuse_address.iter_mut();
         let force = self.force_leave.iter_mut();
@@ -367,17 +367,17 @@ impl Fault {
         if let Some(network) = &self.network {
             network.validate(&format!("{key}.network"))?;
         }
-        self.validate_more(key)?;
+        self.validate_more(key, count)?;
         for (field, node) in self.clone().one_by_one() {
-            if *node >= count {
-                let (key, accepted) = (format!("{key}.{field}"), format!("less than {count}"));
-                return Err(Invalid::new(&key, node, &accepted));
-            }
+            node.validate(&format!("{key}.{field}"), count)?;
         }
-        all_exist(&format!("{key}.{kind}"), self.clone().nodes_mut(), count)
+        let key = format!("{key}.{kind}");
+        self.clone()
+            .nodes_mut()
+            .try_for_each(|nodes| nodes.validate(&key, count))
     }
 
-    fn validate_more(&self, key: &str) -> Result<(), Invalid> {
+    fn validate_more(&self, key: &str, count: usize) -> Result<(), Invalid> {
         if let Some(it) = &self.query {
             it.validate(&format!("{key}.query"))?;
         }
@@ -388,7 +388,7 @@ impl Fault {
             it.validate(&format!("{key}.rotate"))?;
         }
         if let Some(it) = &self.reuse_address {
-            it.validate(&format!("{key}.reuse_address"))?;
+            it.validate(&format!("{key}.reuse_address"), count)?;
         }
         if let Some(it) = &self.slander {
             it.validate(&format!("{key}.slander"), self.lasts)?;

@@ -48,10 +48,7 @@ pub struct Group {
 impl Group {
     pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
         let key = |field: &str| format!("{key}.{field}");
-        if let Some(beyond) = self.nodes.beyond(count) {
-            let (value, accepted) = (format!("about node {beyond}"), format!("less than {count}"));
-            return Err(Invalid::new(&key("nodes"), value, &accepted));
-        }
+        self.nodes.validate(&key("nodes"), count)?;
         let oldest = Versions::CURRENT.delegate_min;
         if let Some(protocol) = self.protocol
             && Versions::speaking(protocol).is_none()

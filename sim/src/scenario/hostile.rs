@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::plan::come_back;
-use super::{Invalid, Nodes, Span};
+use super::{Invalid, Node, Nodes, Span};
 use crate::event::Op;
 use crate::forge::Forgery;
 use crate::world::World;
@@ -17,10 +17,10 @@ pub struct Namesake {
     /// Which: late ones, that nothing else has started.
     pub nodes: Nodes,
     /// The node whose name they take.
-    pub of: usize,
+    pub of: Node,
     /// The node that they join through; the first one of their cluster if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub through: Option<usize>,
+    pub through: Option<Node>,
 }
 
 /// Two nodes crash, for good the one, and the other comes back at its address.
@@ -28,9 +28,9 @@ pub struct Namesake {
 #[serde(deny_unknown_fields)]
 pub struct ReuseAddress {
     /// The node that comes back.
-    pub by: usize,
+    pub by: Node,
     /// The node that had the address.
-    pub of: usize,
+    pub of: Node,
 }
 
 /// A node tells others Lamport times that are far ahead: a user event, a query, and intents to
@@ -39,7 +39,7 @@ pub struct ReuseAddress {
 #[serde(deny_unknown_fields)]
 pub struct Poison {
     /// The node that tells them.
-    pub by: usize,
+    pub by: Node,
     /// Those that are told.
     pub nodes: Nodes,
     /// The time; the last that there is if not given.
@@ -52,7 +52,7 @@ pub struct Poison {
 #[serde(deny_unknown_fields)]
 pub struct Slander {
     /// The node that tells it.
-    pub by: usize,
+    pub by: Node,
     /// Those that are told.
     pub nodes: Nodes,
     /// The members.
@@ -67,15 +67,13 @@ pub struct Slander {
 
 impl Namesake {
     pub(super) fn plan(&self, world: &mut World, at: Duration, nodes: Vec<usize>) {
+        let Some(with) = self.of.index(world.len()) else {
+            return;
+        };
+        let through = self.through.and_then(|node| node.index(world.len()));
         for node in nodes {
-            world.schedule(
-                at,
-                Op::ShareName {
-                    node,
-                    with: self.of,
-                },
-            );
-            match self.through {
+            world.schedule(at, Op::ShareName { node, with });
+            match through {
                 None => come_back(world, at, node),
                 Some(seed) => {
                     world.schedule(at, Op::Start(node));
@@ -96,15 +94,18 @@ impl Namesake {
 }
 
 impl ReuseAddress {
-    pub(super) fn validate(&self, key: &str) -> Result<(), Invalid> {
-        match self.by == self.of {
+    pub(super) fn validate(&self, key: &str, count: usize) -> Result<(), Invalid> {
+        match self.by.index(count) == self.of.index(count) {
             true => Err(Invalid::new(key, "about one node", "about two nodes")),
             false => Ok(()),
         }
     }
 
     pub(super) fn plan(&self, world: &mut World, at: Duration, end: Duration) {
-        let Self { by, of } = *self;
+        let count = world.len();
+        let (Some(by), Some(of)) = (self.by.index(count), self.of.index(count)) else {
+            return;
+        };
         world.schedule(at, Op::Crash(by));
         world.schedule(at, Op::Crash(of));
         world.schedule(end, Op::TakeAddress { node: by, from: of });
@@ -114,7 +115,10 @@ impl ReuseAddress {
 
 impl Poison {
     pub(super) fn plan(&self, world: &mut World, at: Duration, nodes: Vec<usize>) {
-        let (by, forgery) = (self.by, Forgery::Time(self.time.unwrap_or(u64::MAX)));
+        let forgery = Forgery::Time(self.time.unwrap_or(u64::MAX));
+        let Some(by) = self.by.index(world.len()) else {
+            return;
+        };
         for to in nodes {
             world.schedule(at, Op::Forge { by, to, forgery });
         }
@@ -141,6 +145,9 @@ impl Slander {
             true => Forgery::Suspect,
             false => Forgery::Dead,
         };
+        let Some(by) = self.by.index(world.len()) else {
+            return;
+        };
         let (mut at, mut nth) = (from, 0);
         while at < until && !told.is_empty() && !about.is_empty() {
             // Each pair has its turn.
@@ -148,7 +155,7 @@ impl Slander {
                 told[nth % told.len()],
                 about[(nth / told.len()) % about.len()],
             );
-            let (by, forgery) = (self.by, forgery(subject));
+            let forgery = forgery(subject);
             world.schedule(at, Op::Forge { by, to, forgery });
             at += self.every.0;
             nth += 1;

@@ -7,7 +7,7 @@ use serf_core::KeyOperation;
 use serf_core::keyring::{Key, Keyring};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Invalid, Nodes};
+use super::{Invalid, Node, Nodes};
 use crate::event::Op;
 use crate::world::World;
 
@@ -37,7 +37,7 @@ pub struct GiveKeys {
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
     /// The node that is told.
-    pub by: usize,
+    pub by: Node,
     /// The key to be installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
@@ -80,8 +80,7 @@ impl RotateKey {
     }
 
     pub(super) fn plan(&self, world: &mut World, at: Duration) {
-        if let Ok(operation) = self.operation() {
-            let node = self.by;
+        if let (Ok(operation), Some(node)) = (self.operation(), self.by.index(world.len())) {
             world.schedule(at, Op::Keys { node, operation });
         }
     }

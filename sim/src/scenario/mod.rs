@@ -37,6 +37,7 @@ mod group;
 mod hostile;
 mod keys;
 mod network;
+mod nodes;
 mod plan;
 mod query;
 mod recorder;
@@ -61,13 +62,14 @@ pub use group::{Group, Speaks};
 pub use hostile::{Namesake, Poison, ReuseAddress, Slander};
 pub use keys::{GiveKeys, RotateKey};
 pub use network::{BurstLoss, Distances, Network, Times};
+pub use nodes::{End, Node, Nodes, Part};
 pub use query::Query;
 pub use recorder::Recorder;
 pub use report::{Report, Wrong, quantile};
 pub use run::Progress;
 pub use settings::{Profile, Settings};
 pub use shrink::{Shrunk, shrink};
-pub use value::{Nodes, Share, Span};
+pub use value::{Share, Span};
 pub use work::{Churn, Event, Work};
 
 /// A cluster, its network, what happens to it, and what must hold.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Share, Span};
+use super::{Invalid, Part, Share, Span};
 use crate::link::{Burst, Latency, Link};
 use crate::medium::Regions;
 
@@ -33,8 +33,8 @@ pub struct BurstLoss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distances {
-    /// How many nodes are in each region, in order; the others are in the first.
-    pub nodes: Vec<usize>,
+    /// How many nodes are in each region, in order: numbers or percentages; the others are in the first.
+    pub nodes: Vec<Part>,
     /// The way from each region to each other, a row for each.
     pub distances: Vec<Vec<Span>>,
     /// How much longer a packet may take, as a part of the distance.
@@ -116,11 +116,11 @@ impl Network {
         }
     }
 
-    pub(super) fn regions(&self) -> Option<Regions> {
+    pub(super) fn regions(&self, count: usize) -> Option<Regions> {
         let places = self.regions.as_ref()?;
         let of = (0u16..)
             .zip(&places.nodes)
-            .flat_map(|(region, count)| std::iter::repeat_n(region, *count))
+            .flat_map(|(region, part)| std::iter::repeat_n(region, part.of(count)))
             .collect();
         let rows = places.distances.iter();
         let distances: Vec<Vec<_>> = rows

@@ -98,10 +98,12 @@ impl Fault {
                 start_and_join(world, at, node, it.replay);
             }
         }
-        if let Some(it) = &self.force_leave {
+        if let Some(it) = &self.force_leave
+            && let Some(node) = it.by.index(count)
+        {
             for member in pick(&it.nodes) {
                 let force = Op::ForceLeave {
-                    node: it.by,
+                    node,
                     member: format!("node-{member}"),
                     prune: it.prune,
                 };

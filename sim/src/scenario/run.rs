@@ -126,7 +126,7 @@ impl Scenario {
             world.answer_queries();
         }
         self.start(&mut world);
-        world.set_regions(self.network.regions());
+        world.set_regions(self.network.regions(self.cluster.nodes));
         Ok(world)
     }
 
@@ -273,18 +273,18 @@ impl Scenario {
 
     /// What can only be said at the end.
     fn judge(&self, world: &World, report: &Report) -> Result<(), Failure> {
-        if let Some(limit) = self.expect.bytes_per_node_per_second {
+        if let Some(limit) = self.expect.most_bytes(self.cluster.nodes) {
             let sent = report.bytes_per_node_per_second;
-            if sent > limit as f64 {
-                let expected = format!("a node sends {limit} bytes per second at most");
+            if sent > limit {
+                let expected = format!("a node sends {limit:.0} bytes per second at most");
                 return Err(world.failure(&expected, format!("it sent {sent:.0} on average")));
             }
         }
-        if let Some(expected) = self.expect.running_at_end {
-            let found = world.running().count();
+        if let Some(expected) = self.expect.down_at_end {
+            let found = world.len() - world.running().count();
             if found != expected {
-                let expected = format!("{expected} nodes run at the end");
-                return Err(world.failure(&expected, format!("{found} do")));
+                let expected = format!("{expected} nodes do not run at the end");
+                return Err(world.failure(&expected, format!("{found} do not")));
             }
         }
         if self.expect.keys_done_by_all {

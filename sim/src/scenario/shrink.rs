@@ -160,23 +160,10 @@ fn fewer(from: &Scenario, offer: &mut Offer<'_>, fault: usize, set: usize) {
 fn with_nodes(scenario: &mut Scenario, nodes: usize) {
     scenario.cluster.nodes = nodes;
     scenario.cluster.late = scenario.cluster.late.min(nodes - 1);
-    let keep = |set: &mut Nodes| match set {
-        Nodes::These(list) => {
-            list.retain(|node| *node < nodes);
-            !list.is_empty()
-        }
-        Nodes::Range(from, to) => {
-            *to = (*to).min(nodes);
-            from < to
-        }
-        Nodes::Any(count) => {
-            *count = (*count).min(nodes);
-            true
-        }
-        Nodes::All | Nodes::Percent(_) => true,
-    };
+    let keep = |set: &mut Nodes| set.keep(nodes);
     scenario.groups.retain_mut(|it| keep(&mut it.nodes));
-    let there = |it: &mut super::Fault| it.one_by_one().all(|(_, node)| *node < nodes);
+    let there =
+        |it: &mut super::Fault| it.one_by_one().all(|(_, node)| node.index(nodes).is_some());
     scenario
         .faults
         .retain_mut(|it| there(it) && it.nodes_mut().all(keep));

@@ -29,6 +29,20 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn what_is_built_in_is_about_as_many_nodes_as_one_likes() {
+    for builtin in builtins() {
+        for nodes in ["500", "10000", "100000"] {
+            let scenario = Scenario::parse_with(builtin.toml, &[("cluster.nodes", nodes)]);
+            let scenario = scenario.unwrap_or_else(|error| panic!("{}: {error}", builtin.name));
+            for group in scenario.groups {
+                let few = matches!(group.nodes, Nodes::Range(_, Some(End::At(Node(0..)))));
+                assert!(!few, "{} has a group of a fixed size", builtin.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_mistake_names_the_key_the_value_and_what_is_accepted() {
     let unknown = refused("[expect]\nconverged_in = \"1m\"");
     assert!(unknown.contains("converged_in"), "{unknown}");
@@ -182,7 +196,7 @@ fn mistakes_about_groups_keys_queries_and_forgeries_are_named_too() {
     for (said, wanted) in [
         (
             refused("[[group]]\nnodes = \"0..9\""),
-            "group.0.nodes is about node 8, accepted is less than 8",
+            "group.0.nodes is about node 8, accepted is nodes less than 8",
         ),
         (
             refused("[[group]]\nnodes = 1\nprotocol = 1"),
@@ -207,6 +221,22 @@ fn mistakes_about_groups_keys_queries_and_forgeries_are_named_too() {
         (
             fault("rotate = { by = 8, use = \"a\" }"),
             "fault.0.rotate.by is 8, accepted is less than 8",
+        ),
+        (
+            fault("rotate = { by = -9, use = \"a\" }"),
+            "fault.0.rotate.by is -9, accepted is -8 or more",
+        ),
+        (
+            fault("crash.nodes = \"4..9\""),
+            "fault.0.crash is about node 8, accepted is nodes less than 8",
+        ),
+        (
+            fault("crash.nodes = \"-2..50%\""),
+            "fault.0.crash is -2..50%, none of 8 nodes, accepted is some of them",
+        ),
+        (
+            fault("crash.nodes = \"any 9\""),
+            "fault.0.crash is any 9, accepted is \"any 8\" at most",
         ),
         (
             fault("query.payload = 2000"),
@@ -317,7 +347,7 @@ fn nodes_join_and_leave_at_a_rate() {
     let text = "lasts = \"2m\"\ncluster = { nodes = 20, late = 5 }\n\
                 [[work]]\nevery = \"2s\"\njoin.nodes = \"15..20\"\n\
                 [[work]]\nevery = \"3s\"\nleave.nodes = \"1..4\"\n\
-                [expect]\nrunning_at_end = 17\nconverged_within = \"5s\"";
+                [expect]\ndown_at_end = 3\nconverged_within = \"5s\"";
     let report = held(text);
     assert_eq!(report.faults.get("late_starts"), Some(&5));
 }

@@ -1,15 +1,13 @@
-//! Values in a scenario that TOML has no type for: times, shares, sets of nodes.
+//! Values in a scenario that TOML has no type for: times and shares.
 
 use std::fmt;
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Invalid;
 use crate::link::Ratio;
-use crate::rng::below;
 
 /// A length of time, such as `"500ms"` or `"1m 30s"`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,48 +70,6 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
-/// Some of the nodes of a cluster.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Nodes {
-    /// `"all"`.
-    All,
-    /// Such as `"10%"`: so many of them, drawn from the seed. Node 0 is spared if possible.
-    Percent(f64),
-    /// Such as `"any 3"`: drawn in the same way.
-    Any(usize),
-    /// Such as `[1, 2, 5]` or `7`.
-    These(Vec<usize>),
-    /// Such as `"5..10"`: from the first up to but without the last.
-    Range(usize, usize),
-}
-
-impl Nodes {
-    /// Their indices, in order; those that do not exist are left out.
-    pub(crate) fn pick(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        match self {
-            Self::All => (0..count).collect(),
-            Self::Range(from, to) => (*from..(*to).min(count)).collect(),
-            Self::These(nodes) => nodes.iter().copied().filter(|node| *node < count).collect(),
-            Self::Any(wanted) => draw(*wanted, count, rng),
-            Self::Percent(percent) => draw(
-                (count as f64 * percent / 100.0).round() as usize,
-                count,
-                rng,
-            ),
-        }
-    }
-
-    /// The first of them that there is none of.
-    pub(crate) fn beyond(&self, count: usize) -> Option<usize> {
-        match self {
-            Self::These(nodes) => nodes.iter().copied().find(|node| *node >= count),
-            Self::Range(_, to) => (*to > count).then_some(*to - 1),
-            Self::Any(wanted) => (*wanted > count).then_some(*wanted - 1),
-            Self::All | Self::Percent(_) => None,
-        }
-    }
-}
-
 /// Refuses anything but exactly one of the kinds that something may be of; answers which one it is.
 pub(super) fn only_one(key: &str, kinds: &[(&'static str, bool)]) -> Result<&'static str, Invalid> {
     let given = kinds.iter().filter(|(_, given)| *given);
@@ -131,102 +87,4 @@ pub(super) fn only_one(key: &str, kinds: &[(&'static str, bool)]) -> Result<&'st
         value,
         &format!("one of {}", names.join(", ")),
     ))
-}
-
-/// Refuses sets in which there are nodes that a cluster of `count` does not have.
-pub(super) fn all_exist<'a>(
-    key: &str,
-    sets: impl IntoIterator<Item = &'a mut Nodes>,
-    count: usize,
-) -> Result<(), Invalid> {
-    match sets.into_iter().find_map(|nodes| nodes.beyond(count)) {
-        None => Ok(()),
-        Some(beyond) => {
-            let accepted = format!("nodes less than {count}");
-            Err(Invalid::new(key, format!("about node {beyond}"), &accepted))
-        }
-    }
-}
-
-/// Draws nodes without repetition; node 0 only if all are wanted.
-fn draw(wanted: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let first = usize::from(wanted < count);
-    let mut nodes: Vec<usize> = (first..count).collect();
-    let wanted = wanted.min(nodes.len());
-    for place in 0..wanted {
-        let other = place + below(rng, (nodes.len() - place) as u64) as usize;
-        nodes.swap(place, other);
-    }
-    nodes.truncate(wanted);
-    nodes.sort_unstable();
-    nodes
-}
-
-const ACCEPTED: &str = "a node such as 7, nodes such as [1, 2], \"5..10\", \"10%\", \"any 3\", or \
-                        \"all\"";
-
-fn parse(text: &str) -> Option<Nodes> {
-    let text = text.trim();
-    if text == "all" {
-        return Some(Nodes::All);
-    }
-    if let Some(count) = text.strip_prefix("any ") {
-        return count.trim().parse().ok().map(Nodes::Any);
-    }
-    if let Some(percent) = text.strip_suffix('%') {
-        let percent: f64 = percent.trim().parse().ok()?;
-        return (0.0..=100.0)
-            .contains(&percent)
-            .then_some(Nodes::Percent(percent));
-    }
-    let (from, to) = text.split_once("..")?;
-    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-    (from < to).then_some(Nodes::Range(from, to))
-}
-
-impl Serialize for Nodes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
-            Self::Any(count) => serializer.collect_str(&format_args!("any {count}")),
-            Self::Range(from, to) => serializer.collect_str(&format_args!("{from}..{to}")),
-            Self::These(nodes) => nodes.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Nodes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Nodes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(ACCEPTED)
-            }
-
-            fn visit_i64<E: Error>(self, node: i64) -> Result<Nodes, E> {
-                let node = usize::try_from(node)
-                    .map_err(|_| E::invalid_value(Unexpected::Signed(node), &ACCEPTED))?;
-                Ok(Nodes::These(vec![node]))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Nodes, E> {
-                parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &ACCEPTED))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut items: A,
-            ) -> Result<Nodes, A::Error> {
-                let mut nodes = Vec::new();
-                while let Some(node) = items.next_element()? {
-                    nodes.push(node);
-                }
-                Ok(Nodes::These(nodes))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serf_core::Tags;
 
 use super::plan::come_back;
-use super::value::{all_exist, only_one};
+use super::value::only_one;
 use super::{Invalid, Nodes, Query, Span, Whom};
 use crate::event::Op;
 use crate::rng::below;
@@ -141,7 +141,10 @@ impl Work {
             let key = format!("{key}.event.payload");
             return Err(Invalid::new(&key, payload, "0 to 9000"));
         }
-        all_exist(&format!("{key}.{kind}"), self.clone().nodes_mut(), count)
+        let key = format!("{key}.{kind}");
+        self.clone()
+            .nodes_mut()
+            .try_for_each(|nodes| nodes.validate(&key, count))
     }
 
     /// Plans it in the world, counted from now.

@@ -4,7 +4,7 @@ use super::Draw;
 use crate::scenario::fault::{
     Back, Crash, Drift, Fault, ForceLeave, Narrow, Partition, Slow, Stutter, Traffic, Whom,
 };
-use crate::scenario::{Nodes, Poison, ReuseAddress, Slander};
+use crate::scenario::{Node, Nodes, Poison, ReuseAddress, Slander};
 
 /// Kinds of faults that can be drawn.
 pub(super) const KINDS: u64 = 17;
@@ -95,7 +95,7 @@ impl Draw {
             15 => self.away(fault, nodes),
             _ => Fault {
                 force_leave: Some(ForceLeave {
-                    by: 0,
+                    by: Node(0),
                     nodes,
                     prune: self.one_in(2),
                 }),
@@ -126,7 +126,7 @@ impl Draw {
     /// Somebody who says what is not true. The times are such as no clock may follow: one that it
     /// may would be believed, and rightly so.
     fn hostile(&mut self, fault: Fault, nodes: Nodes) -> Fault {
-        let by = self.below(self.nodes as u64) as usize;
+        let by = (self.below(self.nodes as u64) as usize).into();
         match self.one_in(2) {
             true => Fault {
                 poison: Some(Poison {
@@ -161,7 +161,10 @@ impl Draw {
             of = self.next(of);
         }
         Fault {
-            reuse_address: Some(ReuseAddress { by, of }),
+            reuse_address: Some(ReuseAddress {
+                by: by.into(),
+                of: of.into(),
+            }),
             ..fault
         }
     }

@@ -74,7 +74,7 @@ impl Draw {
 
     /// The nodes from here on are late: they come one after the other, or all at once.
     pub(super) fn latecomers(&mut self, from: usize) -> (Option<Fault>, Option<Work>) {
-        let nodes = Nodes::Range(from, self.nodes);
+        let nodes = Nodes::range(from, self.nodes);
         if from == self.nodes {
             return (None, None);
         }
@@ -104,9 +104,9 @@ impl Draw {
         Fault {
             at: self.span(0, 90_000),
             namesake: Some(Namesake {
-                nodes: Nodes::These(vec![self.nodes]),
-                of,
-                through: self.one_in(2).then_some(through),
+                nodes: Nodes::these(&[self.nodes]),
+                of: of.into(),
+                through: self.one_in(2).then(|| through.into()),
             }),
             ..Fault::default()
         }
@@ -144,7 +144,7 @@ impl Draw {
     pub(super) fn rotation(&mut self, calm: Duration) -> Vec<Fault> {
         let key = || Some(super::NEW_KEY.to_owned());
         let at = self.span(5_000, 90_000).0;
-        let by = self.below(self.nodes as u64) as usize;
+        let by = (self.below(self.nodes as u64) as usize).into();
         let rotate = |seconds: u64, rotate: RotateKey| Fault {
             at: Span(at + Duration::from_secs(seconds)),
             rotate: Some(RotateKey { by, ..rotate }),
