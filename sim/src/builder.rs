@@ -11,6 +11,11 @@ use crate::network::Network;
 use crate::rng::{Domain, derive};
 use crate::world::World;
 
+/// The coordinates that a node of a world keeps unless its settings say otherwise: those of the others
+/// that it met last. What it keeps beyond is 60 bytes for each pair of nodes, if a world runs for long
+/// enough, more than twice of all else; an agent has memory for more of them.
+pub const MAX_COORDINATES: u32 = 1_024;
+
 /// The description of a [`World`], from [`World::builder`].
 #[must_use]
 pub struct Builder {
@@ -25,11 +30,15 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(seed: u64) -> Self {
+        let config = Config {
+            max_coordinates: MAX_COORDINATES,
+            ..Config::lan()
+        };
         Self {
             seed,
             nodes: 0,
             joined: false,
-            params: Params::new(Config::lan()).expect("the profile keeps its own bounds"),
+            params: Params::new(config).expect("the profile keeps its own bounds"),
             link: Link::lan(),
             stream_chunk: 16_384,
             checks: Checks::standard(),
@@ -50,7 +59,7 @@ impl Builder {
         self
     }
 
-    /// The settings of the nodes. Default: [`Config::lan`].
+    /// The settings of the nodes. Default: [`Config::lan`] with [`MAX_COORDINATES`].
     pub fn params(mut self, params: Params) -> Self {
         self.params = params;
         self

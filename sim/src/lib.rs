@@ -93,7 +93,7 @@ mod stream;
 mod trace;
 mod world;
 
-pub use builder::Builder;
+pub use builder::{Builder, MAX_COORDINATES};
 pub use event::Op;
 pub use failure::Failure;
 pub use faults::Faults;

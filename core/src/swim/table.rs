@@ -20,7 +20,12 @@ use crate::time::Instant;
 /// A member's place in the table. Stays the same while the member is known; reused afterwards.
 pub(crate) type Slot = u32;
 
-const PAGE: usize = 64;
+/// Records of a page. One less than there are numbers for, so that a page with the two counts of an
+/// [`Arc`] takes no more than 1,536 bytes, which allocators have a size for; the next is a sixth more.
+const PAGE: usize = 63;
+
+/// The numbers of slots go on at the next multiple of this with each page.
+const STEP: usize = 64;
 
 /// As many members as a packet of usual size speaks of.
 pub(crate) const AHEAD: usize = 48;
@@ -123,12 +128,13 @@ impl Table {
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&Record> {
-        self.pages.get(slot as usize / PAGE)?[slot as usize % PAGE].as_ref()
+        let page = self.pages.get(slot as usize / STEP)?;
+        page.get(slot as usize % STEP)?.as_ref()
     }
 
     fn get_mut(&mut self, slot: Slot) -> Option<&mut Record> {
-        let page = self.pages.get_mut(slot as usize / PAGE)?;
-        Arc::make_mut(page)[slot as usize % PAGE].as_mut()
+        let page = self.pages.get_mut(slot as usize / STEP)?;
+        Arc::make_mut(page).get_mut(slot as usize % STEP)?.as_mut()
     }
 
     /// Makes room in the index for so many members that come at once.
@@ -144,10 +150,11 @@ impl Table {
             "names are unique"
         );
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots += 1;
-            self.slots - 1
+            let slot = self.slots + u32::from(self.slots as usize % STEP == PAGE);
+            self.slots = slot + 1;
+            slot
         });
-        let page = slot as usize / PAGE;
+        let page = slot as usize / STEP;
         if page == self.pages.len() {
             self.pages.push(Arc::new(array::from_fn(|_| None)));
         }
@@ -157,7 +164,7 @@ impl Table {
         self.census
             .add(record.profile.versions, record.state() == State::Alive);
         let key = hash(&self.hasher, (&record.profile.name).into());
-        Arc::make_mut(&mut self.pages[page])[slot as usize % PAGE] = Some(record);
+        Arc::make_mut(&mut self.pages[page])[slot as usize % STEP] = Some(record);
         let (pages, hasher) = (&self.pages, &self.hasher);
         self.index.insert(key, slot, rehash(pages, hasher));
         slot
@@ -165,8 +172,8 @@ impl Table {
 
     /// Removes a member, freeing its slot.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Record> {
-        let page = self.pages.get_mut(slot as usize / PAGE)?;
-        let record = Arc::make_mut(page)[slot as usize % PAGE].take()?;
+        let page = self.pages.get_mut(slot as usize / STEP)?;
+        let record = Arc::make_mut(page).get_mut(slot as usize % STEP)?.take()?;
         let key = hash(&self.hasher, (&record.profile.name).into());
         self.index.remove(key, slot);
         self.counts[record.state() as usize] -= 1;
@@ -256,10 +263,11 @@ impl Table {
 
     /// All members, in slot order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Record)> {
-        let records = self.pages.iter().flat_map(|page| page.iter());
-        (0..)
-            .zip(records)
-            .filter_map(|(slot, record)| Some((slot, record.as_ref()?)))
+        let pages = (0..).step_by(STEP).zip(&self.pages);
+        pages.flat_map(|(first, page)| {
+            let slots = (first..).zip(page.iter());
+            slots.filter_map(|(slot, record)| Some((slot, record.as_ref()?)))
+        })
     }
 
     /// Every slot is below this.
@@ -338,7 +346,7 @@ fn share(record: &Record) -> u64 {
 /// The hash of a member that is there.
 fn rehash(pages: &[Arc<Page>], hasher: &FixedState) -> impl Fn(Slot) -> u64 {
     |slot| {
-        let record = pages[slot as usize / PAGE][slot as usize % PAGE].as_ref();
+        let record = pages[slot as usize / STEP][slot as usize % STEP].as_ref();
         record.map_or(0, |record| hash(hasher, (&record.profile.name).into()))
     }
 }

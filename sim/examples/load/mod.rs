@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serf_core::{Config, Params};
-use serf_sim::{Builder, World};
+use serf_sim::{Builder, MAX_COORDINATES, World};
 
 /// How much of what a node does at rest is switched on.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,10 @@ impl Load {
 
     /// A world without nodes so far.
     pub(crate) fn world(self, seed: u64) -> Builder {
-        let mut config = Config::lan();
+        let mut config = Config {
+            max_coordinates: MAX_COORDINATES,
+            ..Config::lan()
+        };
         if let Self::ProbesAndGossip = self {
             config.push_pull_interval = Duration::ZERO;
             config.reconnect_interval = Duration::ZERO;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serf_core::{Config, Lifeguard, Params};
 
 use super::{Invalid, Span};
+use crate::builder::MAX_COORDINATES;
 
 /// Settings that others start from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub enum Profile {
 /// Defines [`Settings`], each of which bears the name of a field of [`Config`].
 macro_rules! settings {
     (times: $($time:ident),*; numbers: $($number:ident: $type:ty),*;) => {
-        /// The settings of nodes: a profile, and what differs from it. Each field but the first
+        /// The settings of nodes: a profile with [`MAX_COORDINATES`], and what differs from it. Each field but the first
         /// and the last three is the field of that name of [`Config`].
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -46,6 +47,7 @@ macro_rules! settings {
                     Profile::Wan => Config::wan(),
                     Profile::Local => Config::local(),
                 };
+                config.max_coordinates = MAX_COORDINATES;
                 $(if let Some(Span(time)) = self.$time {
                     config.$time = time;
                 })*
@@ -70,7 +72,8 @@ settings! {
         reconnect_interval, reconnect_timeout, tombstone_timeout, reap_interval;
     numbers: indirect_checks: u8, stream_ping: bool, suspicion_mult: u32, suspicion_max_mult: u32,
         awareness_max: u8, gossip_nodes: u8, retransmit_mult: u32, user_event_size_limit: usize,
-        event_buffer: u64, query_buffer: u64, coordinates: bool, resolve_conflicts: bool,
+        event_buffer: u64, query_buffer: u64, coordinates: bool, max_coordinates: u32,
+        resolve_conflicts: bool,
         packet_budget: usize, max_stream_message: usize,
         max_inbound_streams: usize, max_members: u32, max_helper_probes: usize,
         max_pending_actions: usize;

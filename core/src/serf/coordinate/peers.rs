@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use core::mem::size_of;
 use core::time::Duration;
 
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use super::{CompactCoordinate, Coordinate};
+use crate::swim::index::Index;
 
 /// The median of this many round trips is what counts.
 const SAMPLES: usize = 3;
@@ -19,7 +19,7 @@ const SAMPLES: usize = 3;
 pub(super) struct Peers {
     slots: Vec<Peer>,
     #[serde(skip)]
-    index: HashTable<u32>,
+    index: Index,
     max: u32,
     /// Who makes room next.
     hand: u32,
@@ -57,7 +57,7 @@ impl Peers {
     pub(super) fn new(max: u32) -> Self {
         Self {
             slots: Vec::new(),
-            index: HashTable::new(),
+            index: Index::default(),
             max,
             hand: 0,
         }
@@ -65,7 +65,7 @@ impl Peers {
 
     /// Makes the index anew, which is not saved.
     pub(super) fn reindex(&mut self) {
-        self.index.clear();
+        self.index = Index::default();
         for slot in 0..self.slots.len() as u32 {
             self.index_slot(slot);
         }
@@ -101,14 +101,11 @@ impl Peers {
             return;
         };
         self.unindex(key);
-        // The last peer moves into the gap.
-        let last = self.slots.len() as u32 - 1;
-        if slot != last {
-            self.unindex(self.slots[last as usize].key);
-        }
         self.slots.swap_remove(slot as usize);
-        if slot != last {
-            self.index_slot(slot);
+        // The last peer has moved into the gap.
+        if let Some(moved) = self.slots.get(slot as usize) {
+            let last = self.slots.len() as u32;
+            self.index.renumber(hash(moved.key), last, slot);
         }
     }
 
@@ -121,6 +118,10 @@ impl Peers {
         };
         let mut slot = self.slots.len() as u32;
         if slot < self.max {
+            if self.slots.len() == self.slots.capacity() {
+                // By a quarter rather than twice as many: there is one of these for each node.
+                self.slots.reserve_exact(self.slots.len() / 4 + 8);
+            }
             self.slots.push(peer);
         } else {
             slot = self.hand;
@@ -133,22 +134,19 @@ impl Peers {
     }
 
     fn find(&self, key: u32) -> Option<u32> {
-        let matches = |&slot: &u32| self.slots[slot as usize].key == key;
-        self.index.find(hash(key), matches).copied()
+        let matches = |slot: u32| self.slots[slot as usize].key == key;
+        self.index.find(hash(key), matches)
     }
 
     fn index_slot(&mut self, slot: u32) {
         let slots = &self.slots;
-        let key = |slot: u32| slots[slot as usize].key;
-        self.index
-            .insert_unique(hash(key(slot)), slot, |&slot| hash(key(slot)));
+        let key = |slot: u32| hash(slots[slot as usize].key);
+        self.index.insert(key(slot), slot, key);
     }
 
     fn unindex(&mut self, key: u32) {
-        let slots = &self.slots;
-        let matches = |&slot: &u32| slots[slot as usize].key == key;
-        if let Ok(entry) = self.index.find_entry(hash(key), matches) {
-            entry.remove();
+        if let Some(slot) = self.find(key) {
+            self.index.remove(hash(key), slot);
         }
     }
 
