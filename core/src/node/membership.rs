@@ -328,19 +328,29 @@ impl Node {
 
     /// Somebody declares a member dead that has refuted that since. Those who know better do not
     /// pass it on, but whoever declared it missed the refutation, and would hear of it again only
-    /// in a state exchange, minutes later in a large cluster: it is told at once.
+    /// in a state exchange, minutes later in a large cluster: it is told at once, in one packet of
+    /// all that it was wrong about.
     fn correct(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
-        let record = self
-            .table
-            .find(dead.name)
-            .and_then(|slot| self.table.get(slot));
-        if let (Some(to), Some(record)) = (from, record)
-            && record.state() == State::Alive
-            && record.incarnation > dead.incarnation
-        {
-            let subject = record.profile.name.clone();
+        let (Some(to), Some(slot)) = (from, self.table.find(dead.name)) else {
+            return;
+        };
+        if self.table.get(slot).is_some_and(|record| {
+            record.state() == State::Alive && record.incarnation > dead.incarnation
+        }) {
             self.counters.corrections += 1;
-            self.push(Output::Correction { to, subject });
+            self.corrections.push((to, slot));
+        }
+    }
+
+    /// Answers a packet that has been read with what was wrong in it. That is one packet: an answer to
+    /// each accusation would be forty, to an address that anybody may have forged.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn send_corrections(&mut self) {
+        let corrections = core::mem::take(&mut self.corrections);
+        if let Some(&(to, _)) = corrections.first() {
+            let subjects = corrections.iter().map(|(_, slot)| *slot).collect();
+            self.push(Output::Correction { to, subjects });
         }
     }
 

@@ -177,6 +177,9 @@ pub struct Node {
     /// The pause before the last early exchange of state after a join.
     early_sync: Duration,
     healing: Healing,
+    /// What the packet that is being read says of members and is not true any more, and who sent it.
+    #[serde(skip)]
+    corrections: Vec<(Dest, Slot)>,
     joins: Vec<Join>,
     leave: Option<Leave>,
     next_command: u64,
@@ -321,6 +324,7 @@ impl Node {
             streams: Streams::default(),
             early_sync: params.push_pull_interval,
             healing: Healing::default(),
+            corrections: Vec::new(),
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,
@@ -362,6 +366,9 @@ impl Node {
         self.counters.datagrams_received += 1;
         self.counters.datagram_bytes_received += bytes.len() as u64;
         self.unwrap_datagram(from, bytes);
+        if !self.corrections.is_empty() {
+            self.send_corrections();
+        }
     }
 
     #[inline(always)]

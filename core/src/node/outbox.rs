@@ -48,8 +48,8 @@ pub(super) enum Output {
     },
     /// Report that a member did not answer.
     Nack { seq: u32, to: Dest },
-    /// Tell somebody who thinks a member dead that it is not.
-    Correction { to: Dest, subject: Name },
+    /// Tell somebody who thinks members dead that they are not.
+    Correction { to: Dest, subjects: Box<[Slot]> },
     /// Send what there is to tell, if it counts as told then; first of all what is believed of
     /// `accused`, the receiver.
     Gossip {

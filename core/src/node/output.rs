@@ -1,6 +1,5 @@
 //! Turning decisions into actions and bytes.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -14,7 +13,7 @@ use super::query::relayed;
 use super::{Node, Phase};
 use crate::action::{Action, StreamId};
 use crate::member::VersionRange;
-use crate::message::{Ack, Alive, IndirectPing, Message, Nack, Ping, StreamMessage};
+use crate::message::{Ack, IndirectPing, Message, Nack, Ping, StreamMessage};
 use crate::message::{RawName, Relay, SerfMessage, SyncState};
 use crate::swim::record::{Record, State};
 use crate::time::Instant;
@@ -109,19 +108,7 @@ impl Node {
                 sent(self.packet(helper, buf, Message::IndirectPing(ping)))
             }
             Output::Nack { seq, to } => sent(self.packet(to, buf, Message::Nack(Nack { seq }))),
-            Output::Correction { to, subject } => {
-                let record = self.table.get(self.table.find((&subject).into())?)?;
-                let (profile, incarnation) = (Arc::clone(&record.profile), record.incarnation);
-                let alive = Message::Alive(Alive {
-                    incarnation,
-                    name: (&subject).into(),
-                    addr: profile.addr,
-                    versions: profile.versions,
-                    meta: profile.meta(),
-                });
-                let alive = (record.state() == State::Alive).then_some(alive);
-                sent(alive.and_then(|alive| self.packet(to, buf, alive)))
-            }
+            Output::Correction { to, subjects } => sent(self.write_corrections(to, &subjects, buf)),
             Output::Gossip {
                 to,
                 accused,

@@ -1,13 +1,15 @@
 //! Datagrams: what one is sent for, filled up with what there is to tell.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::Node;
 use super::wires::{Dest, Writer};
 use crate::member::Name;
-use crate::message::{Accusation, Ack, Message, Ping};
+use crate::message::{Accusation, Ack, Alive, Message, Ping};
 use crate::swim::record::State;
+use crate::swim::table::Slot;
 use crate::wire::{Wire, memberlist, native};
 
 impl Node {
@@ -78,6 +80,32 @@ impl Node {
             self.scratch = own;
         }
         sent
+    }
+
+    /// A packet that says of these members, as far as that is so, that they are alive.
+    #[inline(never)]
+    pub(super) fn write_corrections(
+        &mut self,
+        to: Dest,
+        subjects: &[Slot],
+        buf: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let records = subjects.iter().filter_map(|&slot| self.table.get(slot));
+        let alive: Vec<_> = records
+            .filter(|record| record.state() == State::Alive)
+            .map(|record| (Arc::clone(&record.profile), record.incarnation))
+            .collect();
+        let alive = alive.iter().map(|(profile, incarnation)| {
+            Some(Message::Alive(Alive {
+                incarnation: *incarnation,
+                name: (&profile.name).into(),
+                addr: profile.addr,
+                versions: profile.versions,
+                meta: profile.meta(),
+            }))
+        });
+        let alive: Vec<_> = alive.collect();
+        self.filled_packet(to, buf, None, &alive, Fill::Told)
     }
 
     /// A packet of a message, filled up with rumours.

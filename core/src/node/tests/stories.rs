@@ -3,8 +3,9 @@
 use alloc::vec;
 
 use super::*;
-use crate::Cause;
-use crate::message::{Accusation, Message};
+use crate::message::{Accusation, Alive, Message};
+use crate::wire::native::{PacketWriter, read_packet};
+use crate::{Cause, Versions};
 
 #[test]
 fn a_join_makes_both_sides_know_each_other() {
@@ -481,4 +482,62 @@ fn who_missed_a_refutation_is_told_of_it_when_it_declares_the_member_dead() {
     let it = &cluster.nodes[3];
     assert!(it.member("node-2").expect("known").incarnation() > 1);
     assert_eq!(cluster.status(3, 2), Some(Status::Alive));
+}
+
+/// A packet that says of nodes 2 to 19 that they are alive at incarnation 2, or dead at 1.
+fn about_many(dead: bool) -> Vec<u8> {
+    let mut buf = Vec::new();
+    let mut writer = PacketWriter::new(&mut buf, 1400);
+    for n in 2..20 {
+        let name = name(n);
+        let accusation = Accusation {
+            incarnation: 1,
+            name: (&name).into(),
+            from: "node-1".into(),
+        };
+        let alive = Alive {
+            incarnation: 2,
+            name: (&name).into(),
+            addr: addr(n),
+            versions: Versions::CURRENT,
+            meta: &[],
+        };
+        assert!(match dead {
+            true => writer.push(&Message::Dead(accusation)),
+            false => writer.push(&Message::Alive(alive)),
+        });
+    }
+    writer.finish();
+    buf
+}
+
+#[test]
+fn who_is_wrong_about_many_in_a_packet_is_told_of_all_in_one() {
+    let mut cluster = Cluster::joined(20, Config::lan());
+    let now = cluster.now;
+    cluster.nodes[0].handle_datagram(addr(1), &about_many(false), now);
+    cluster.run(SECOND);
+    let (now, node) = (cluster.now, &mut cluster.nodes[0]);
+    node.handle_datagram(addr(1), &about_many(true), now);
+    assert_eq!(node.counters().corrections, 18);
+    let (mut buf, mut answers) = (Vec::new(), Vec::new());
+    loop {
+        buf.clear();
+        match node.poll_action(&mut buf) {
+            Action::Wait(_) => break,
+            Action::SendDatagram { .. } => answers.push(buf.clone()),
+            _ => {}
+        }
+    }
+    assert_eq!(answers.len(), 1, "packets for one packet");
+    let said: Vec<_> = read_packet(&answers[0])
+        .expect("a packet")
+        .flatten()
+        .collect();
+    for n in 2..20 {
+        let corrected = said
+            .iter()
+            .any(|message| matches!(message, Message::Alive(it) if it.name == name(n)));
+        assert!(corrected, "node {n}");
+    }
 }
