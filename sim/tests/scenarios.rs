@@ -58,7 +58,7 @@ fn built_in_scenarios_fail_without_what_they_rely_on() {
         ("s36-mixed-wires", &[("network.mtu", "200")]),
         (
             "s46-mixed-versions",
-            &[("expect.bytes_per_node_per_second", "800")],
+            &[("expect.bytes_per_node_per_second", "740")],
         ),
     ] {
         let builtin = builtins().iter().find(|it| it.name == name);

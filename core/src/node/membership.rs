@@ -23,7 +23,7 @@ use crate::swim::pool;
 use crate::swim::record::{Record, State};
 use crate::swim::scaling::Scale;
 use crate::swim::suspicion::Suspicion;
-use crate::swim::table::Slot;
+use crate::swim::table::{AHEAD, Slot};
 use crate::tags::META_LIMIT;
 
 /// The furthest that news may be ahead of what is known. Incarnations grow by one per refutation
@@ -338,7 +338,10 @@ impl Node {
             record.state() == State::Alive && record.incarnation > dead.incarnation
         }) {
             self.counters.corrections += 1;
-            self.corrections.push((to, slot));
+            // What fits in a packet, however often it is said.
+            if self.corrections.len() < AHEAD {
+                self.corrections.push((to, slot));
+            }
         }
     }
 

@@ -105,6 +105,9 @@ impl Node {
             }))
         });
         let alive: Vec<_> = alive.collect();
+        if alive.is_empty() {
+            return None;
+        }
         self.filled_packet(to, buf, None, &alive, Fill::Told)
     }
 

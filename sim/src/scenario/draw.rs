@@ -98,15 +98,9 @@ impl Draw {
     /// Of nodes who are to leave, another instead of the door of a cluster apart. Those who stay do
     /// not look for who left, and who comes back knows only the door: that would know nobody either.
     fn but_door(&self, mut nodes: Nodes) -> Nodes {
-        if let Nodes::These(nodes) = &mut nodes {
-            let door = self
-                .door
-                .map(|door| (Node::from(door), Node::from(self.next(door))));
-            if let Some((door, next)) = door {
-                nodes
-                    .iter_mut()
-                    .filter(|it| **it == door)
-                    .for_each(|it| *it = next);
+        if let (Nodes::These(nodes), Some(door)) = (&mut nodes, self.door) {
+            for node in nodes.iter_mut().filter(|it| **it == Node::from(door)) {
+                *node = self.next(door).into();
             }
             nodes.sort_unstable();
             nodes.dedup();

@@ -22,8 +22,8 @@ pub enum Profile {
 /// Defines [`Settings`], each of which bears the name of a field of [`Config`].
 macro_rules! settings {
     (times: $($time:ident),*; numbers: $($number:ident: $type:ty),*;) => {
-        /// The settings of nodes: a profile with [`MAX_COORDINATES`], and what differs from it. Each field but the first
-        /// and the last three is the field of that name of [`Config`].
+        /// The settings of nodes: a profile with [`MAX_COORDINATES`], and what differs from it. Each
+        /// field but the first and the last three is the field of that name of [`Config`].
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         #[allow(missing_docs, reason = "the documentation is that of `Config`")]
