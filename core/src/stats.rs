@@ -182,7 +182,8 @@ counters! {
 pub struct QueueStats {
     /// Messages that wait.
     pub depth: usize,
-    /// For how long the one has waited that has waited longest; of news about members to 17 ms.
+    /// For how long the one has waited that has waited longest, to 0.13 s and up to 13 days: after
+    /// these it begins again at none.
     pub age: Duration,
     /// Messages, since the start, that made room for others before everybody had been told.
     pub displaced: u64,

@@ -260,7 +260,9 @@ impl Node {
 
     /// Another member suspects it, too: the more, the sooner it is believed.
     pub(super) fn confirm(&mut self, slot: Slot, accuser: Accuser) {
-        let news = self.suspicions.confirm(slot, accuser, &self.params);
+        let news = self
+            .suspicions
+            .confirm(slot, accuser, &self.params, self.now);
         if let Some(settled) = news {
             if settled {
                 self.table.settle(slot, true);

@@ -6,9 +6,9 @@
 //! displaces the older. Those without a subject displace nothing until there are [`MAX_QUEUED`].
 //! So every queue is bounded, by the member table or by that.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hash};
-use core::time::Duration;
 
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use crate::stats::QueueStats;
 use crate::swim::index;
 pub(crate) use crate::swim::tiers::Offer;
 use crate::swim::tiers::{Index, Place, Placed, Tiers};
+use crate::swim::waiting::Waiting;
 use crate::time::Instant;
 
 /// The most messages that wait in a queue that nothing else bounds. One more displaces the one
@@ -36,17 +37,21 @@ pub(crate) trait Broadcast {
 struct Entry<M> {
     /// None if the place is free.
     message: Option<M>,
-    queued: Instant,
-    place: Place,
+    waiting: Waiting,
 }
+
+const _: () = assert!(
+    size_of::<Entry<Arc<()>>>() <= 16,
+    "there are 4,096 intents at every node while many join"
+);
 
 impl<M> Placed for Vec<Entry<M>> {
     fn place(&self, index: Index) -> Place {
-        self[index as usize].place
+        self[index as usize].waiting.place()
     }
 
     fn set_place(&mut self, index: Index, place: Place) {
-        self[index as usize].place = place;
+        self[index as usize].waiting.set_place(place);
     }
 }
 
@@ -122,11 +127,11 @@ impl<M: Broadcast> Broadcasts<M> {
                 index
             }
         };
-        let entry = Entry {
+        let mut entry = Entry {
             message: Some(message),
-            queued: now,
-            place: Place::NONE,
+            waiting: Waiting::NONE,
         };
+        entry.waiting.begin(now);
         match self.entries.get_mut(index as usize) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
@@ -137,7 +142,7 @@ impl<M: Broadcast> Broadcasts<M> {
     /// How often the others have been told of `subject` so far; `None` if that is over.
     pub(crate) fn told(&self, subject: &M::Subject) -> Option<u32> {
         let index = self.find(subject)?;
-        Some(self.entries[index as usize].place.transmits())
+        Some(self.entries[index as usize].waiting.place().transmits())
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -151,10 +156,10 @@ impl<M: Broadcast> Broadcasts<M> {
     /// How the queue is doing. Looks at every message.
     pub(crate) fn stats(&self, now: Instant) -> QueueStats {
         let waiting = self.entries.iter().filter(|entry| entry.message.is_some());
-        let oldest = waiting.map(|entry| entry.queued).min();
+        let ages = waiting.map(|entry| entry.waiting.age(now));
         QueueStats {
             depth: self.len,
-            age: oldest.map_or(Duration::ZERO, |queued| now.since(queued)),
+            age: ages.max().unwrap_or_default(),
             displaced: self.displaced,
         }
     }

@@ -18,3 +18,4 @@ pub(crate) mod suspicion;
 pub(crate) mod suspicions;
 pub(crate) mod table;
 mod tiers;
+mod waiting;

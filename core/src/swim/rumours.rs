@@ -7,38 +7,25 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::stats::QueueStats;
 use crate::swim::accuser::Accuser;
 use crate::swim::table::Slot;
-use crate::swim::tiers::{Index, Offer, Place, Placed, TIER_BITS, Tiers};
+use crate::swim::tiers::{Index, Offer, Place, Placed, Tiers};
+use crate::swim::waiting::Waiting;
 use crate::time::Instant;
 
 /// As much as 1 kB holds.
 const PAGE: usize = 85;
-
-/// The time of queueing is kept in steps of 2^24 ns (17 ms). The bits that the tier leaves of them
-/// wrap after 39 hours; nothing waits that long to be told ten times.
-const STEP_BITS: u32 = 24;
-const STEPS: u32 = u32::MAX >> TIER_BITS;
-const TIER: u32 = !(u32::MAX << TIER_BITS);
-
-const fn steps(now: Instant) -> u32 {
-    (now.as_nanos() >> STEP_BITS) as u32 & STEPS
-}
 
 /// What is to be told of one member.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Entry {
     /// Whose word it is; `None` if there is nothing to tell.
     by: Option<Accuser>,
-    /// Its place among the others: the position.
-    position: u32,
-    /// The tier in the low [`TIER_BITS`], and when it was queued.
-    packed: u32,
+    waiting: Waiting,
 }
 
 const _: () = assert!(
@@ -49,29 +36,8 @@ const _: () = assert!(
 impl Entry {
     const NONE: Self = Self {
         by: None,
-        position: Place::NONE.position,
-        packed: Place::NONE.tier as u32,
+        waiting: Waiting::NONE,
     };
-
-    const fn place(&self) -> Place {
-        Place {
-            position: self.position,
-            tier: (self.packed & TIER) as u16,
-        }
-    }
-
-    fn set_place(&mut self, place: Place) {
-        self.position = place.position;
-        self.packed = self.packed & !TIER | u32::from(place.tier);
-    }
-
-    const fn queued(&self) -> u32 {
-        self.packed >> TIER_BITS
-    }
-
-    fn set_queued(&mut self, steps: u32) {
-        self.packed = self.packed & TIER | steps << TIER_BITS;
-    }
 }
 
 /// One entry per slot, in pages that are there once one of theirs is needed.
@@ -116,11 +82,12 @@ impl Pages {
 
 impl Placed for Pages {
     fn place(&self, index: Index) -> Place {
-        self.get(index).map_or(Place::NONE, Entry::place)
+        self.get(index)
+            .map_or(Place::NONE, |entry| entry.waiting.place())
     }
 
     fn set_place(&mut self, index: Index, place: Place) {
-        self.entry(index).set_place(place);
+        self.entry(index).waiting.set_place(place);
     }
 }
 
@@ -149,7 +116,7 @@ impl Rumours {
     pub(crate) fn push(&mut self, subject: Slot, by: Accuser, now: Instant) {
         let entry = self.pages.entry(subject);
         let known = entry.by.replace(by).is_some();
-        entry.set_queued(steps(now));
+        entry.waiting.begin(now);
         if known {
             self.tiers.remove(&mut self.pages, subject);
         } else {
@@ -190,11 +157,12 @@ impl Rumours {
     pub(crate) fn stats(&self, now: Instant) -> QueueStats {
         let entries = self.pages.0.iter().flatten().flat_map(|page| page.iter());
         let waiting = entries.filter(|entry| entry.by.is_some());
-        let oldest = waiting.map(|entry| steps(now).wrapping_sub(entry.queued()) & STEPS);
-        let age = u64::from(oldest.max().unwrap_or(0)) << STEP_BITS;
         QueueStats {
             depth: self.len,
-            age: Duration::from_nanos(age),
+            age: waiting
+                .map(|entry| entry.waiting.age(now))
+                .max()
+                .unwrap_or_default(),
             displaced: 0,
         }
     }
@@ -206,7 +174,9 @@ impl Rumours {
 
     /// Has the processor fetch what is noted of a rumour; what is answered means nothing.
     pub(crate) fn peek(&self, subject: Slot) -> u32 {
-        self.pages.get(subject).map_or(0, |entry| entry.packed)
+        self.pages
+            .get(subject)
+            .map_or(0, |entry| entry.waiting.peek())
     }
 
     /// Offers rumours to a packet, least often told first: about whom, and on whose word. Each that
@@ -268,6 +238,7 @@ impl Rumours {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use core::time::Duration;
 
     use proptest::prelude::*;
 
@@ -303,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_the_oldest_is_told_to_a_sixtieth_of_a_second() {
+    fn the_age_of_the_oldest_is_told_to_a_seventh_of_a_second() {
         let mut rumours = Rumours::new();
         rumours.push(3, BY, Instant::from_millis(500));
         rumours.push(900, BY, Instant::from_millis(700));
         let stats = rumours.stats(Instant::from_millis(1_000));
         assert_eq!(stats.depth, 2);
         let off = stats.age.abs_diff(Duration::from_millis(500));
-        assert!(off < Duration::from_millis(17), "{:?}", stats.age);
+        assert!(off < Duration::from_millis(135), "{:?}", stats.age);
     }
 
     proptest! {

@@ -57,8 +57,9 @@ impl Suspicion {
     }
 
     /// Takes note that `accuser` suspects, too. True if that is news that others should hear; it
-    /// ends earlier then.
-    pub(crate) fn confirm(&mut self, accuser: Accuser, config: &Config) -> bool {
+    /// ends earlier then, though not before `now`: an end that was over already would look as if this
+    /// node had slept through it.
+    pub(crate) fn confirm(&mut self, accuser: Accuser, config: &Config, now: Instant) -> bool {
         if self.is_settled() || self.accusers().any(|known| known == accuser) {
             return false;
         }
@@ -69,7 +70,8 @@ impl Suspicion {
             None => self.others.get_or_insert_default().push(accuser),
         }
         let after = timeout(self.confirmations(), self.wanted, bounds);
-        self.deadline = self.deadline - before.saturating_sub(after);
+        let earlier = self.deadline - before.saturating_sub(after);
+        self.deadline = earlier.max(now.min(self.deadline));
         true
     }
 
@@ -159,7 +161,7 @@ mod tests {
         let mut s = Suspicion::new(accuser(0), 3, scale, &config, start);
         let mut ends = vec![s.deadline().since(start).as_millis()];
         for n in 1..=3 {
-            assert!(s.confirm(accuser(n), &config));
+            assert!(s.confirm(accuser(n), &config, Instant::ZERO));
             ends.push(s.deadline().since(start).as_millis());
         }
         assert_eq!(ends, [30_000, 16_000, 7_810, 2_000]);
@@ -168,18 +170,31 @@ mod tests {
     }
 
     #[test]
+    fn a_late_confirmation_ends_it_at_once_and_not_before() {
+        let (config, scale) = settings(2, 30);
+        let start = Instant::from_millis(500);
+        let mut s = Suspicion::new(accuser(0), 3, scale, &config, start);
+        let late = start + Duration::from_secs(20);
+        assert!(s.confirm(accuser(1), &config, late));
+        assert_eq!(s.deadline(), late);
+        let later = late + Duration::from_secs(1);
+        assert!(s.confirm(accuser(2), &config, later));
+        assert!(s.deadline() <= late, "it was to end before");
+    }
+
+    #[test]
     fn an_accuser_counts_once_and_no_more_are_taken_than_wanted() {
         let (config, scale) = settings(1, 6);
         for wanted in [2, 5] {
             let mut s = Suspicion::new(accuser(0), wanted, scale, &config, Instant::ZERO);
-            assert!(!s.confirm(accuser(0), &config));
+            assert!(!s.confirm(accuser(0), &config, Instant::ZERO));
             for n in 1..=wanted {
                 assert!(!s.is_settled());
-                assert!(s.confirm(accuser(n), &config));
-                assert!(!s.confirm(accuser(n), &config));
+                assert!(s.confirm(accuser(n), &config, Instant::ZERO));
+                assert!(!s.confirm(accuser(n), &config, Instant::ZERO));
             }
             assert!(s.is_settled());
-            assert!(!s.confirm(accuser(99), &config));
+            assert!(!s.confirm(accuser(99), &config, Instant::ZERO));
             let expected: Vec<Accuser> = (0..=wanted).map(accuser).collect();
             assert_eq!(s.accusers().collect::<Vec<_>>(), expected);
             s.replace_accuser(accuser(wanted), accuser(70));
@@ -192,7 +207,7 @@ mod tests {
         let (config, scale) = settings(4, 24);
         let mut s = Suspicion::new(accuser(0), 0, scale, &config, Instant::ZERO);
         assert_eq!(s.deadline().since(Instant::ZERO), Duration::from_secs(4));
-        assert!(!s.confirm(accuser(1), &config));
+        assert!(!s.confirm(accuser(1), &config, Instant::ZERO));
     }
 
     proptest! {
@@ -212,7 +227,7 @@ mod tests {
             let mut last = s.deadline().since(Instant::ZERO);
             prop_assert!(last <= bounds.1);
             for n in accusers {
-                s.confirm(accuser(u32::from(n)), &config);
+                s.confirm(accuser(u32::from(n)), &config, Instant::ZERO);
                 let timeout = s.deadline().since(Instant::ZERO);
                 prop_assert!(bounds.0 <= timeout && timeout <= last);
                 last = timeout;

@@ -127,10 +127,11 @@ impl Suspicions {
         member: Slot,
         accuser: Accuser,
         config: &Config,
+        now: Instant,
     ) -> Option<bool> {
         let place = self.find(member)?;
         let Entry { suspicion, at, .. } = &mut self.all[place];
-        if !suspicion.confirm(accuser, config) {
+        if !suspicion.confirm(accuser, config, now) {
             return None;
         }
         let (settled, at) = (suspicion.is_settled(), *at as usize);
@@ -313,9 +314,9 @@ mod tests {
                     3..5 => {
                         let accuser = Accuser::member(time as u32 % 4);
                         let expected = model.get_mut(&member).and_then(|it| {
-                            it.confirm(accuser, &config).then(|| it.is_settled())
+                            it.confirm(accuser, &config, now).then(|| it.is_settled())
                         });
-                        prop_assert_eq!(suspicions.confirm(member, accuser, &config), expected);
+                        prop_assert_eq!(suspicions.confirm(member, accuser, &config, now), expected);
                     }
                     5 => {
                         let removed = suspicions.remove(member).map(|it| it.deadline());

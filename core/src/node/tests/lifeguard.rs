@@ -43,18 +43,24 @@ fn say(cluster: &mut Cluster, dead: bool, accused: usize, accuser: usize) {
     cluster.nodes[0].handle_datagram(addr(accuser), &buf, now);
 }
 
-/// How long a suspicion that nobody confirms lasts, in a cluster of eight, if the one who has it hears so
-/// often that it was given up itself.
-fn suspicion_lasts(lifeguard: Lifeguard, given_up: usize) -> Duration {
+/// A cluster of eight in which nobody hears node 0 of what it suspects, neither the accused, who would
+/// refute, nor others, who would confirm.
+fn unheard(lifeguard: Lifeguard) -> Cluster {
     let lonely = Config {
         push_pull_interval: Duration::ZERO,
         stream_ping: false,
         ..config(lifeguard)
     };
     let mut cluster = Cluster::joined(8, lonely);
-    // Nobody hears of it: neither the accused, who would refute, nor others, who would confirm.
-    // And its own probes confirm nothing, as the accusation is in its own name.
     cluster.deaf.extend((1..8).flat_map(|n| [(0, n), (n, 0)]));
+    cluster
+}
+
+/// How long a suspicion that nobody confirms lasts, in a cluster of eight, if the one who has it hears so
+/// often that it was given up itself.
+fn suspicion_lasts(lifeguard: Lifeguard, given_up: usize) -> Duration {
+    let mut cluster = unheard(lifeguard);
+    // Its own probes confirm nothing, as the accusation is in its own name.
     accuse(&mut cluster, 3, 0);
     for _ in 0..given_up {
         say(&mut cluster, true, 0, 1);
@@ -82,6 +88,20 @@ fn whoever_was_given_up_suspects_for_the_shortest_time_more_and_only_once() {
     }
     let off = suspicion_lasts(Lifeguard::OFF, 1);
     assert!(off >= 4 * SECOND && off <= 5 * SECOND, "{off:?}");
+}
+
+#[test]
+fn a_suspicion_that_ends_by_late_confirmations_does_not_look_like_standing_still() {
+    let mut cluster = unheard(NO_PROBE);
+    accuse(&mut cluster, 3, 0);
+    cluster.run(10 * SECOND);
+    // With these it would have ended after four seconds.
+    for accuser in [1, 2] {
+        accuse(&mut cluster, 3, accuser);
+    }
+    cluster.run(Duration::from_millis(100));
+    assert_eq!(cluster.status(0, 3), Some(Status::Failed));
+    assert_eq!(cluster.nodes[0].counters().stalls, 0);
 }
 
 /// The messages of the first packet that node 0 sends to a member that it suspects.
