@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::outbox::Output;
 use super::timers::Timer;
 use super::wires::Dest;
 use super::{Node, Phase};
@@ -23,7 +22,7 @@ use crate::swim::pool;
 use crate::swim::record::{Record, State};
 use crate::swim::scaling::Scale;
 use crate::swim::suspicion::Suspicion;
-use crate::swim::table::{AHEAD, Slot};
+use crate::swim::table::Slot;
 use crate::tags::META_LIMIT;
 
 /// The furthest that news may be ahead of what is known. Incarnations grow by one per refutation
@@ -326,37 +325,6 @@ impl Node {
             false => (State::Dead, Cause::Declared { by: name.clone() }),
         };
         self.bury(slot, state, dead.incarnation, by, cause);
-    }
-
-    /// Somebody declares a member dead that has refuted that since. Those who know better do not
-    /// pass it on, but whoever declared it missed the refutation, and would hear of it again only
-    /// in a state exchange, minutes later in a large cluster: it is told at once, in one packet of
-    /// all that it was wrong about.
-    fn correct(&mut self, dead: &Accusation<'_>, from: Option<Dest>) {
-        let (Some(to), Some(slot)) = (from, self.table.find(dead.name)) else {
-            return;
-        };
-        if self.table.get(slot).is_some_and(|record| {
-            record.state() == State::Alive && record.incarnation > dead.incarnation
-        }) {
-            self.counters.corrections += 1;
-            // What fits in a packet, however often it is said.
-            if self.corrections.len() < AHEAD {
-                self.corrections.push((to, slot));
-            }
-        }
-    }
-
-    /// Answers a packet that has been read with what was wrong in it. That is one packet: an answer to
-    /// each accusation would be forty, to an address that anybody may have forged.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn send_corrections(&mut self) {
-        let corrections = core::mem::take(&mut self.corrections);
-        if let Some(&(to, _)) = corrections.first() {
-            let subjects = corrections.iter().map(|(_, slot)| *slot).collect();
-            self.push(Output::Correction { to, subjects });
-        }
     }
 
     /// Believes that a member is gone, and passes it on.

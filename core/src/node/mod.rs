@@ -22,6 +22,7 @@
 mod checkpoint;
 mod command;
 mod conflict;
+mod correct;
 mod distance;
 mod envelope;
 mod exchange;
@@ -59,6 +60,7 @@ use core::time::Duration;
 
 use self::command::Join;
 use self::conflict::Vote;
+use self::correct::Corrections;
 use self::envelope::Envelope;
 use self::fill::Queues;
 use self::healing::Healing;
@@ -177,9 +179,7 @@ pub struct Node {
     /// The pause before the last early exchange of state after a join.
     early_sync: Duration,
     healing: Healing,
-    /// What the packet that is being read says of members and is not true any more, and who sent it.
-    #[serde(skip)]
-    corrections: Vec<(Dest, Slot)>,
+    corrections: Corrections,
     joins: Vec<Join>,
     leave: Option<Leave>,
     next_command: u64,
@@ -324,7 +324,7 @@ impl Node {
             streams: Streams::default(),
             early_sync: params.push_pull_interval,
             healing: Healing::default(),
-            corrections: Vec::new(),
+            corrections: Corrections::default(),
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,

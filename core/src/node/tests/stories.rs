@@ -511,24 +511,35 @@ fn about_many(dead: bool) -> Vec<u8> {
     buf
 }
 
-#[test]
-fn who_is_wrong_about_many_in_a_packet_is_told_of_all_in_one() {
+/// A node to which twenty are known, and the refutations of [`about_many`].
+fn who_knows_better() -> Cluster {
     let mut cluster = Cluster::joined(20, Config::lan());
     let now = cluster.now;
     cluster.nodes[0].handle_datagram(addr(1), &about_many(false), now);
     cluster.run(SECOND);
+    cluster
+}
+
+/// The packets that node 0 answers to one of [`about_many`].
+fn answers(cluster: &mut Cluster) -> Vec<Vec<u8>> {
     let (now, node) = (cluster.now, &mut cluster.nodes[0]);
     node.handle_datagram(addr(1), &about_many(true), now);
-    assert_eq!(node.counters().corrections, 18);
     let (mut buf, mut answers) = (Vec::new(), Vec::new());
     loop {
         buf.clear();
         match node.poll_action(&mut buf) {
-            Action::Wait(_) => break,
+            Action::Wait(_) => return answers,
             Action::SendDatagram { .. } => answers.push(buf.clone()),
             _ => {}
         }
     }
+}
+
+#[test]
+fn who_is_wrong_about_many_in_a_packet_is_told_of_all_in_one() {
+    let mut cluster = who_knows_better();
+    let answers = answers(&mut cluster);
+    assert_eq!(cluster.nodes[0].counters().corrections, 18);
     assert_eq!(answers.len(), 1, "packets for one packet");
     let said: Vec<_> = read_packet(&answers[0])
         .expect("a packet")
@@ -540,4 +551,14 @@ fn who_is_wrong_about_many_in_a_packet_is_told_of_all_in_one() {
             .any(|message| matches!(message, Message::Alive(it) if it.name == name(n)));
         assert!(corrected, "node {n}");
     }
+}
+
+#[test]
+fn who_is_wrong_again_and_again_is_told_no_more_than_gossip_tells() {
+    let mut cluster = who_knows_better();
+    let mut told = || (0..20).map(|_| answers(&mut cluster).len()).sum::<usize>();
+    assert_eq!(told(), 3, "packets for twenty");
+    cluster.now = cluster.now + Config::lan().gossip_interval;
+    let mut told = || (0..20).map(|_| answers(&mut cluster).len()).sum::<usize>();
+    assert_eq!(told(), 3, "packets for twenty more");
 }
