@@ -30,8 +30,9 @@ pub(super) struct Vote {
     /// The number of the ping that asks whether it is there, and whether it has answered.
     ping: u32,
     rival_answers: bool,
-    /// How many there are that could vote.
+    /// How many others were known when it began.
     electorate: usize,
+    votes: usize,
     for_me: usize,
     for_rival: usize,
 }
@@ -52,6 +53,7 @@ impl Node {
                 ping,
                 rival_answers: false,
                 electorate,
+                votes: 0,
                 for_me: 0,
                 for_rival: 0,
             });
@@ -95,9 +97,11 @@ impl Node {
         let Some(vote) = self.vote.as_mut().filter(|vote| vote.query == query) else {
             return Some(answer);
         };
-        if let Answer::Response { payload, .. } = answer
-            && let Ok(Some(member)) = read_conflict_response(&payload)
-        {
+        let Answer::Response { payload, .. } = answer else {
+            return None;
+        };
+        vote.votes += 1;
+        if let Ok(Some(member)) = read_conflict_response(&payload) {
             vote.for_me += usize::from(same(member.addr, own));
             vote.for_rival += usize::from(same(member.addr, vote.rival));
         }
@@ -113,12 +117,14 @@ impl Node {
             rival,
             rival_answers,
             electorate,
+            votes,
             for_me,
             for_rival,
             ..
         } = vote;
-        // Whoever came into view since may have voted, too, after a partition almost all.
-        let electorate = electorate.max(self.table.live() - 1);
+        // Whoever came into view since may have voted, too, after a partition almost all; and whoever did
+        // counts, in view or not.
+        let electorate = electorate.max(self.table.live() - 1).max(votes);
         let outvoted = rival_answers && for_rival > electorate / 2;
         let lost = outvoted && self.phase == Phase::Running;
         self.event(Event::NameVote {
