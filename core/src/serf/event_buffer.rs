@@ -104,6 +104,10 @@ impl EventBuffer {
         let event = UserEvent::from(event);
         self.bytes += size;
         let events = self.by_time.entry(event.ltime).or_default();
+        // Mostly there is no other of this time, and a vector that grows would have room for three more.
+        if events.is_empty() {
+            events.reserve_exact(1);
+        }
         events.insert(place, event.clone());
         Ok(event)
     }

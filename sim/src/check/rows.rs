@@ -2,6 +2,9 @@
 
 use serf_core::Name;
 
+/// By how many members a row grows.
+const STEP: usize = 256;
+
 /// Two bytes for each pair of observer and member, for observers that have any.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
@@ -30,7 +33,10 @@ impl Rows {
             if value == 0 {
                 return;
             }
-            row.resize(member + 1, 0);
+            // Not twice as much as is needed, as there is one for each pair of nodes.
+            let len = (member + 1).next_multiple_of(STEP);
+            row.reserve_exact(len - row.len());
+            row.resize(len, 0);
         }
         row[member] = value;
     }
