@@ -155,6 +155,7 @@ impl World {
         };
         known.rotate_left(turn);
         known.truncate(REMEMBERED);
+        known.shrink_to_fit();
         let host = &mut self.hosts[node];
         host.remembered = known;
         host.keyring = keyring;
