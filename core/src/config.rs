@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::member::{Name, Versions};
 use crate::serf::limits;
-use crate::swim::scaling::{Scale, suspicion_timeouts};
 use crate::tags::Tags;
 use crate::wire::Wires;
 use crate::wire::label::Label;
@@ -375,18 +374,6 @@ impl Params {
         within("max_helper_probes", c.max_helper_probes, 1, 1 << 20)?;
         within("max_pending_actions", c.max_pending_actions, 64, 1 << 24)?;
         Ok(Self(Arc::new(config)))
-    }
-
-    /// How long a suspicion lasts that nobody confirms, in a cluster of so many members (Lifeguard,
-    /// section IV.B). Whoever hears from nobody else that a member has crashed takes it for failed no
-    /// sooner.
-    #[must_use]
-    pub fn longest_suspicion(&self, members: usize) -> Duration {
-        let (shortest, longest) = suspicion_timeouts(self, Scale::of(members));
-        match self.lifeguard.suspicion {
-            true => longest,
-            false => shortest,
-        }
     }
 }
 

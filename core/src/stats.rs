@@ -182,7 +182,7 @@ counters! {
 pub struct QueueStats {
     /// Messages that wait.
     pub depth: usize,
-    /// For how long the one has waited that has waited longest, to 0.13 s and up to 13 days: after
+    /// For how long the one has waited that has waited longest, to 17 ms and up to 39 hours: after
     /// these it begins again at none.
     pub age: Duration,
     /// Messages, since the start, that made room for others before everybody had been told.

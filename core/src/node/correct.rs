@@ -22,9 +22,12 @@ use crate::time::Instant;
 /// told, such as those that lack its key.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Corrections {
-    /// Who sent the packet, and of whom it was wrong.
+    /// Who sent the packet, if it was wrong.
     #[serde(skip)]
-    found: Vec<(Dest, Slot)>,
+    to: Option<Dest>,
+    /// Of whom.
+    #[serde(skip)]
+    subjects: Vec<Slot>,
     /// Answers in the gossip interval that began `since`.
     answers: u8,
     since: Instant,
@@ -32,7 +35,7 @@ pub(super) struct Corrections {
 
 impl Corrections {
     pub(super) const fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.subjects.is_empty()
     }
 }
 
@@ -47,8 +50,9 @@ impl Node {
         }) {
             self.counters.corrections += 1;
             // What fits in a packet, however often it is said.
-            if self.corrections.found.len() < AHEAD {
-                self.corrections.found.push((to, slot));
+            if self.corrections.subjects.len() < AHEAD {
+                self.corrections.to = Some(to);
+                self.corrections.subjects.push(slot);
             }
         }
     }
@@ -59,16 +63,16 @@ impl Node {
     pub(super) fn send_corrections(&mut self) {
         let (now, params) = (self.now, &self.params);
         let Corrections {
-            found,
+            to,
+            subjects,
             answers,
             since,
         } = &mut self.corrections;
         if now.since(*since) >= params.gossip_interval {
             (*since, *answers) = (now, 0);
         }
-        let to = found.first().map(|(to, _)| *to);
-        let subjects = found.drain(..).map(|(_, slot)| slot).collect();
-        if let Some(to) = to
+        let subjects = core::mem::take(subjects).into_boxed_slice();
+        if let Some(to) = to.take()
             && *answers < params.gossip_nodes
         {
             *answers += 1;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::swim::tiers::{Place, TIER_BITS};
 use crate::time::Instant;
 
-/// Time is kept in steps of 2^27 ns (0.13 s). The bits that the tier leaves of them wrap after 13
-/// days: what waits for longer, as it does in a node that has nobody to tell, looks younger.
-const STEP_BITS: u32 = 27;
+/// Time is kept in steps of 2^24 ns (17 ms). The bits that the tier leaves of them wrap after 39
+/// hours: what waits for longer, as it does in a node that has nobody to tell, looks younger.
+const STEP_BITS: u32 = 24;
 const STEPS: u32 = u32::MAX >> TIER_BITS;
 const TIER: u32 = !(u32::MAX << TIER_BITS);
 
@@ -66,20 +66,20 @@ mod tests {
 
     #[test]
     fn a_place_changes_nothing_about_the_age_nor_the_age_about_the_place() {
-        let days = |days: u64| Instant::ZERO + Duration::from_secs(days * 86_400);
+        let hours = |hours: u64| Instant::ZERO + Duration::from_secs(hours * 3_600);
         let place = Place {
             position: 70_000,
             tier: 288,
         };
         let mut waiting = Waiting::NONE;
         assert_eq!(waiting.place(), Place::NONE);
-        waiting.begin(days(400));
+        waiting.begin(hours(400));
         waiting.set_place(place);
-        let age = waiting.age(days(412));
-        let off = age.abs_diff(Duration::from_secs(12 * 86_400));
-        assert!(off < Duration::from_millis(135), "{age:?}");
-        waiting.begin(days(412));
+        let age = waiting.age(hours(438));
+        let off = age.abs_diff(Duration::from_secs(38 * 3_600));
+        assert!(off < Duration::from_millis(17), "{age:?}");
+        waiting.begin(hours(438));
         assert_eq!(waiting.place(), place);
-        assert_eq!(waiting.age(days(412)), Duration::ZERO);
+        assert_eq!(waiting.age(hours(438)), Duration::ZERO);
     }
 }

@@ -48,13 +48,16 @@ impl Check for Deadlines {
     fn look(&mut self, world: &World) -> Result<(), String> {
         let stalls = |node| world.node(node).map_or(0, |it| it.counters().stalls);
         self.stalls = (0..world.len()).map(stalls).sum();
-        match (0..world.len()).find(|&node| stalls(node) > 0) {
-            Some(node) if !stood_still(world.faults()) => Err(format!(
-                "node {node} takes itself to have stood still {} times, and was always woken in time",
-                stalls(node)
-            )),
-            _ => Ok(()),
+        if self.stalls == 0 || stood_still(world.faults()) {
+            return Ok(());
         }
+        let (node, times) = (0..world.len())
+            .map(|node| (node, stalls(node)))
+            .max_by_key(|(_, times)| *times)
+            .unwrap_or_default();
+        Err(format!(
+            "node {node} takes itself to have stood still {times} times, and was always woken in time"
+        ))
     }
 
     fn tally(&self) -> Tally {

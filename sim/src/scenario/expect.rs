@@ -1,9 +1,6 @@
 //! What a scenario expects.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
-use serf_core::Params;
 
 use super::Span;
 use crate::check;
@@ -16,10 +13,6 @@ pub struct Expect {
     /// waited for a narrow uplink has been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub converged_within: Option<Span>,
-    /// So many times the longest suspicion more: it grows with the cluster, and where members stay
-    /// dead no view is the true one before it may be over. Nothing if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub converged_within_suspicions: Option<u32>,
     /// No healthy node takes another one for failed that is healthy and can be reached.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub no_false_failure: bool,
@@ -56,17 +49,6 @@ pub struct Expect {
 }
 
 impl Expect {
-    /// Within which time of the last fault all of so many nodes hold the true view, if anything is said
-    /// about that.
-    pub(super) fn convergence(&self, params: &Params, nodes: usize) -> Option<Duration> {
-        let longest = params.longest_suspicion(nodes);
-        let more = self.converged_within_suspicions.map(|it| longest * it);
-        match (self.converged_within, more) {
-            (None, None) => None,
-            (own, more) => Some(own.unwrap_or_default().0 + more.unwrap_or_default()),
-        }
-    }
-
     /// What a node of a cluster of so many may send in a second, if anything is said about that.
     pub(super) fn most_bytes(&self, nodes: usize) -> Option<f64> {
         let each = self.bytes_per_member_per_second.map(|it| it * nodes as f64);

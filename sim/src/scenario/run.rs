@@ -199,7 +199,7 @@ impl Scenario {
             }
         }
         let calm = ran;
-        let bound = self.expect.convergence(&world.params, self.cluster.nodes);
+        let bound = self.expect.converged_within.map(|bound| bound.0);
         let limit = bound.unwrap_or(total - calm);
         let mut went_on = true;
         let converged = converge(world, limit, &mut |passed| {
@@ -255,18 +255,16 @@ impl Scenario {
     pub(super) fn least(&self) -> Duration {
         let expect = &self.expect;
         let bounds = [
+            expect.converged_within,
             expect.delivered_to_all_within,
             expect.caught_up_within,
             expect.answered_by_all_within,
             expect.detected_within,
         ];
         let bounds = bounds.into_iter().flatten().map(|bound| bound.0);
-        let (params, nodes) = (self.config.params().ok(), self.cluster.nodes);
-        let params = params.as_ref();
-        let converged = params.and_then(|params| expect.convergence(params, nodes));
-        let settling = params.and_then(|params| settling_time(params, nodes));
-        let bounds = bounds.chain(converged).chain(settling);
-        let settled = self.calm_from() + bounds.max().unwrap_or_default();
+        let params = self.config.params().ok();
+        let settling = params.and_then(|params| settling_time(&params, self.cluster.nodes));
+        let settled = self.calm_from() + bounds.chain(settling).max().unwrap_or_default();
         let asked = self.faults.iter().filter(|fault| fault.query.is_some());
         let answered = expect.answered_by_all_within.unwrap_or_default().0;
         let answered = asked.map(|fault| fault.at.0 + answered);

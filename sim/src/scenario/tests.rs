@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 
 const BASE: &str = r#"
@@ -363,22 +361,4 @@ fn work_with_keys_is_told_with_the_words_for_them() {
     let scenario = Scenario::parse(&text).expect("it is valid");
     let labels: Vec<String> = scenario.faults.iter().map(Fault::label).collect();
     assert_eq!(labels, ["rotate: use new", "keys: new, old", "force leave"]);
-}
-
-#[test]
-fn the_time_to_agree_grows_with_the_longest_suspicion_where_a_scenario_says_so() {
-    let params = serf_core::Params::new(serf_core::Config::lan()).expect("valid");
-    let bound = |text: &str, nodes| {
-        let scenario = Scenario::parse(&format!("lasts = \"5m\"\ncluster.nodes = 9\n{text}"))
-            .expect("a scenario");
-        scenario.expect.convergence(&params, nodes)
-    };
-    let secs = |secs| Some(Duration::from_secs(secs));
-    let plain = "expect.converged_within = \"50s\"";
-    assert_eq!(bound(plain, 100), secs(50));
-    assert_eq!(bound(plain, 10_000), secs(50));
-    let more = "expect = { converged_within = \"50s\", converged_within_suspicions = 1 }";
-    assert_eq!(bound(more, 100), secs(50 + 48));
-    assert_eq!(bound(more, 10_000), secs(50 + 96));
-    assert_eq!(bound("", 10_000), None);
 }
