@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::healing::Differences;
+use super::healing::{Accused, Differences};
 use super::streams::{Fault, Purpose};
 use super::timers::Timer;
 use super::{Node, Phase};
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect
-    /// that member, which can then refute. `dialled` is true if this node chose the peer.
+    /// that member, for the shortest time: it can still refute. `dialled` is true if this node chose the peer.
     pub(super) fn merge(
         &mut self,
         sync: &Sync<'_>,
@@ -182,10 +182,13 @@ impl Node {
                 SyncState::Suspect
                     if state == Some(State::Suspect) && incarnation == Some(alive.incarnation) => {}
                 SyncState::Suspect | SyncState::Dead => {
-                    let accusation = accusation((&own_name).into());
+                    let accused = Accused {
+                        accusation: accusation((&own_name).into()),
+                        dead: entry.state == SyncState::Dead,
+                    };
                     match state == Some(State::Alive) && known != Some(self.me) {
-                        true => differences.accused.push(accusation),
-                        false => self.on_suspect(&accusation),
+                        true => differences.accused.push(accused),
+                        false => self.on_accused_by_peer(&accused),
                     }
                 }
                 SyncState::Left => self.on_dead(&accusation(alive.name), None),

@@ -54,11 +54,19 @@ pub(super) struct Healing {
     came_back: Option<Instant>,
 }
 
+/// Somebody whom a peer suspects, or holds for dead.
+#[derive(Debug)]
+pub(super) struct Accused<'a> {
+    /// In this node's own name, as it takes it over.
+    pub(super) accusation: Accusation<'a>,
+    pub(super) dead: bool,
+}
+
 /// How a peer's beliefs differ from those of this node.
 #[derive(Debug, Default)]
 pub(super) struct Differences<'a> {
     /// Whom the peer suspects, or holds for dead, and this node for alive.
-    pub(super) accused: Vec<Accusation<'a>>,
+    pub(super) accused: Vec<Accused<'a>>,
     /// How many the peer holds for alive and this node for dead.
     pub(super) returned: usize,
 }
@@ -140,8 +148,15 @@ impl Node {
         if accused.len() > many && self.is_healing() {
             return;
         }
-        for accusation in accused {
-            self.on_suspect(accusation);
+        for accused in accused {
+            self.on_accused_by_peer(accused);
+        }
+    }
+
+    pub(super) fn on_accused_by_peer(&mut self, accused: &Accused<'_>) {
+        match accused.dead {
+            true => self.on_held_dead(&accused.accusation),
+            false => self.on_suspect(&accused.accusation),
         }
     }
 }

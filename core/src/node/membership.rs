@@ -257,6 +257,20 @@ impl Node {
         }
     }
 
+    /// A peer holds a member for dead: it has had its time to refute there, so that what it gets here is
+    /// the shortest, enough to hear of it and answer.
+    pub(super) fn on_held_dead(&mut self, dead: &Accusation<'_>) {
+        self.on_suspect(dead);
+        let slot = self.table.find(dead.name);
+        let suspected = |record: &Record| {
+            record.state() == State::Suspect && record.incarnation == dead.incarnation
+        };
+        if let Some(slot) = slot.filter(|&slot| self.table.get(slot).is_some_and(suspected)) {
+            self.suspicions.hasten(slot, &self.params, self.now);
+            self.table.settle(slot, true);
+        }
+    }
+
     /// Another member suspects it, too: the more, the sooner it is believed.
     pub(super) fn confirm(&mut self, slot: Slot, accuser: Accuser) {
         let news = self

@@ -26,6 +26,10 @@ use crate::wire::Wire;
 /// Helpers nack only from this gossip protocol version on.
 const NACK_SINCE: u8 = 4;
 
+/// How many members a second, of all, probe one whose name is claimed elsewhere: enough to find out
+/// within a few seconds whether it has moved, and not more than it can answer if it has not.
+const CONTESTED_PROBERS: u64 = 64;
+
 /// Members answer pings over streams only from this gossip protocol version on.
 const STREAM_PING_SINCE: u8 = 3;
 
@@ -110,7 +114,8 @@ impl Node {
         });
     }
 
-    /// A member whose name somebody else claims, or the next live one of the round; a new round begins when all have had their turn.
+    /// A member whose name somebody else claims, or the next live one of the round; a new round begins
+    /// when all have had their turn.
     #[inline(always)]
     fn next_to_probe(&mut self) -> Option<Slot> {
         let eligible = |node: &Self, slot: Slot| {
@@ -120,12 +125,8 @@ impl Node {
                     .get(slot)
                     .is_some_and(|record| record.state().is_live())
         };
-        // Every other probe at most, so that no storm of claims stops the round.
-        let contested = self.contested.take_if(|_| !self.probed_contested);
-        let contested = contested.filter(|&slot| eligible(self, slot));
-        self.probed_contested = contested.is_some();
-        if contested.is_some() {
-            return contested;
+        if let Some(contested) = self.contested_to_probe(eligible) {
+            return Some(contested);
         }
         let mut order = self.probe_order;
         let mut found = order.find(|&slot| eligible(self, slot));
@@ -135,6 +136,20 @@ impl Node {
         }
         self.probe_order = order;
         found
+    }
+
+    /// The member whose name somebody else claims, if it is this node's turn to look after it.
+    fn contested_to_probe(&mut self, eligible: impl Fn(&Self, Slot) -> bool) -> Option<Slot> {
+        // Every other probe at most, so that no storm of claims stops the round.
+        let probed_before = core::mem::take(&mut self.probed_contested);
+        let contested = self.contested.filter(|_| !probed_before)?;
+        let turn = self.probe_rng.below(self.table.live() as u64) < CONTESTED_PROBERS;
+        if !turn {
+            return None;
+        }
+        self.contested = None;
+        self.probed_contested = eligible(self, contested);
+        self.probed_contested.then_some(contested)
     }
 
     /// No direct answer: ask others to try, and try a stream.

@@ -75,6 +75,13 @@ impl Suspicion {
         true
     }
 
+    /// Leaves it no more than the shortest time from now on, whoever else confirms it.
+    pub(crate) fn hasten(&mut self, config: &Config, now: Instant) {
+        let (shortest, _) = suspicion_timeouts(config, self.scale);
+        self.deadline = self.deadline.min(now + shortest);
+        self.wanted = self.confirmations();
+    }
+
     /// True if no more confirmations make it any shorter.
     pub(crate) fn is_settled(&self) -> bool {
         self.confirmations() >= self.wanted
@@ -180,6 +187,20 @@ mod tests {
         let later = late + Duration::from_secs(1);
         assert!(s.confirm(accuser(2), &config, later));
         assert!(s.deadline() <= late, "it was to end before");
+    }
+
+    #[test]
+    fn one_that_is_hastened_ends_after_the_shortest_time_from_then_and_never_later_than_before() {
+        let (config, scale) = settings(2, 30);
+        let start = Instant::from_millis(500);
+        for (after, end) in [(0, 2), (10, 12), (29, 30)] {
+            let mut s = Suspicion::new(accuser(0), 3, scale, &config, start);
+            s.hasten(&config, start + Duration::from_secs(after));
+            assert_eq!(s.deadline(), start + Duration::from_secs(end));
+            assert!(s.is_settled());
+            assert!(!s.confirm(accuser(1), &config, start));
+            assert_eq!(s.deadline(), start + Duration::from_secs(end));
+        }
     }
 
     #[test]

@@ -139,6 +139,17 @@ impl Suspicions {
         Some(settled)
     }
 
+    /// Leaves the suspicion of a member no more than the shortest time from now on.
+    pub(crate) fn hasten(&mut self, member: Slot, config: &Config, now: Instant) {
+        let Some(place) = self.find(member) else {
+            return;
+        };
+        let Entry { suspicion, at, .. } = &mut self.all[place];
+        suspicion.hasten(config, now);
+        let at = *at as usize;
+        self.move_up(at);
+    }
+
     /// Ends the suspicion of a member.
     pub(crate) fn remove(&mut self, member: Slot) -> Option<Suspicion> {
         let place = self.find(member)?;

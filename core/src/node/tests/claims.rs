@@ -97,6 +97,46 @@ fn a_member_whose_name_is_claimed_is_probed_next() {
     }
 }
 
+/// Of two live holders of one name neither may give way, and all others hear of both all the time.
+#[test]
+fn a_member_whose_name_is_claimed_is_not_probed_by_all_of_a_large_cluster_at_once() {
+    const MEMBERS: usize = 1_000;
+    const SECONDS: u32 = 1_000;
+    let at = |n: usize| SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 7946));
+    let mut config = Config {
+        suspicion_mult: 1_000,
+        ..Config::lan()
+    };
+    config.lifeguard.probe = false;
+    let (start, mut observer) = (Instant::ZERO, node(0, config.clone(), 1, Instant::ZERO));
+    let names: Vec<Name> = (0..MEMBERS).map(name).collect();
+    for n in 1..MEMBERS {
+        observer.handle_datagram(at(n), &alive_message(n, at(n), 1, &names), start);
+    }
+    let rival = alive_message(7, at(MEMBERS), 99, &names);
+    let (mut told, mut buf) = (0, vec![]);
+    for second in 0..SECONDS {
+        let now = start + SECOND * second;
+        // It is there: it has refuted whatever this node suspects for want of an answer.
+        let holder = alive_message(7, at(7), second + 2, &names);
+        observer.handle_datagram(at(7), &holder, now);
+        observer.handle_datagram(at(MEMBERS), &rival, now);
+        for step in 0..2 {
+            observer.handle_tick(now + config.probe_timeout * step);
+            loop {
+                buf.clear();
+                match observer.poll_action(&mut buf) {
+                    Action::SendDatagram { to } => told += u32::from(to == at(7)),
+                    Action::Wait(_) => break,
+                    _ => {}
+                }
+            }
+        }
+    }
+    // 64 pings, and now and then a packet of gossip; every other probe would be 500.
+    assert!((32..128).contains(&told), "{told} packets");
+}
+
 #[test]
 fn the_name_of_a_member_that_left_may_be_taken_from_another_address() {
     let mut cluster = Cluster::joined(3, Config::lan());

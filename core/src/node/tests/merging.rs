@@ -101,6 +101,37 @@ fn a_state_exchange_makes_a_member_suspected_but_confirms_no_suspicion() {
     assert_eq!(accusers(&other), [name(0)]);
 }
 
+/// What its peer knows has stood the test of a whole suspicion already. Where a whole cluster restarts, so many
+/// members learn of a death this way that each of them would wait for the longest time.
+#[test]
+fn whom_a_peer_holds_for_dead_has_the_shortest_time_to_refute_and_no_more() {
+    let ends = |said: &[SyncState]| {
+        let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+        tell(&mut lone, News::Alive(1));
+        for n in 3..9 {
+            let other = Identity::new(name(n), addr(n));
+            lone.acquaint(&other, Wires::Auto)
+                .expect("it can be reached");
+        }
+        for &state in said {
+            exchange(&mut lone, state);
+        }
+        let member = lone.table.find((&name(1)).into()).expect("it is known");
+        let suspicion = lone.suspicions.get(member).expect("it is suspected");
+        let end = suspicion.deadline();
+        assert_eq!(lone.suspicions.first_deadline(), Some(end));
+        tell(&mut lone, News::Suspect(1));
+        let suspicion = lone.suspicions.get(member).expect("it is suspected");
+        (end, suspicion.deadline())
+    };
+    let [short, long] = [4, 24].map(|seconds| Instant::ZERO + Duration::from_secs(seconds));
+    assert_eq!(ends(&[SyncState::Dead]), (short, short));
+    assert_eq!(ends(&[SyncState::Suspect, SyncState::Dead]), (short, short));
+    let (end, confirmed) = ends(&[SyncState::Suspect]);
+    assert_eq!(end, long);
+    assert!(confirmed < long);
+}
+
 fn belief(news: &[News]) -> (Status, u32, bool) {
     let mut node = node(0, Config::lan(), 1, Instant::ZERO);
     tell(&mut node, News::Alive(1));
