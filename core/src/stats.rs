@@ -99,6 +99,8 @@ counters! {
     dropped_old_events,
     /// User events dropped: more of one time than are remembered.
     dropped_flooding_events,
+    /// Exchanges of state begun early, as gossip had missed a user event.
+    event_gaps,
     /// Queries received that were meant for this node, its own included.
     queries,
     /// Queries that were known already.

@@ -27,6 +27,7 @@ mod distance;
 mod envelope;
 mod exchange;
 mod fill;
+mod gaps;
 mod gossip;
 mod healing;
 mod intent;
@@ -63,6 +64,7 @@ use self::conflict::Vote;
 use self::correct::Corrections;
 use self::envelope::Envelope;
 use self::fill::Queues;
+use self::gaps::Gaps;
 use self::healing::Healing;
 use self::keys::KeyTasks;
 use self::outbox::{Outbox, Output};
@@ -180,6 +182,7 @@ pub struct Node {
     early_sync: Duration,
     healing: Healing,
     corrections: Corrections,
+    gaps: Gaps,
     joins: Vec<Join>,
     leave: Option<Leave>,
     next_command: u64,
@@ -325,6 +328,7 @@ impl Node {
             early_sync: params.push_pull_interval,
             healing: Healing::default(),
             corrections: Corrections::default(),
+            gaps: Gaps::new(),
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,

@@ -50,6 +50,7 @@ impl Node {
             self.expire_spreads();
             self.expire_prunes();
             self.expire_queries();
+            self.look_for_gaps();
         }
         if self.timers.expired(Timer::Stop, now) {
             self.stop();
@@ -77,6 +78,7 @@ impl Node {
             self.streams.first_deadline(),
             self.collectors.deadline(),
             self.suspicions.first_deadline(),
+            self.gaps.deadline(),
         ] {
             first = first.min(at.unwrap_or(Instant::FAR_FUTURE));
         }

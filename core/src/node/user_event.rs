@@ -62,7 +62,11 @@ impl Node {
 
     /// An event came by gossip.
     pub(super) fn on_user_event(&mut self, event: &message::UserEvent<'_>) {
+        let expected = self.clocks.event.time();
         if let Some(event) = self.take_user_event(event) {
+            if event.ltime > expected {
+                self.notice_gap(expected, event.ltime);
+            }
             self.spread_user_event(event);
         }
     }

@@ -123,6 +123,15 @@ impl EventBuffer {
         true
     }
 
+    /// True if there is a time from `from` on and before `until` that still counts, and of which there is
+    /// no event.
+    pub(crate) fn lacks(&self, from: LamportTime, until: LamportTime) -> bool {
+        let from = from
+            .max(self.window.floor())
+            .max(LamportTime::ZERO.after(1));
+        until > from && (self.by_time.range(from..until).count() as u64) < until.get() - from.get()
+    }
+
     /// The node is in a cluster, and does not care for what was before `time`: that is refused from
     /// now on, and does not count as missed.
     pub(crate) fn begin(&mut self, time: LamportTime) {
@@ -241,6 +250,24 @@ mod tests {
 
     fn names(buffer: &EventBuffer) -> Vec<&str> {
         buffer.iter().map(|event| &*event.name).collect()
+    }
+
+    #[test]
+    fn it_lacks_times_that_still_count_and_have_no_event() {
+        let mut buffer = EventBuffer::new(8);
+        for time in [2, 3, 5] {
+            assert_eq!(insert(&mut buffer, time, "a", b"", 6), Ok(()));
+        }
+        let lacks = |buffer: &EventBuffer, from, until| buffer.lacks(t(from), t(until));
+        assert!(lacks(&buffer, 0, 2) && lacks(&buffer, 2, 6) && lacks(&buffer, 4, 5));
+        assert!(!lacks(&buffer, 2, 4) && !lacks(&buffer, 5, 6));
+        assert!(!lacks(&buffer, 0, 0) && !lacks(&buffer, 0, 1) && !lacks(&buffer, 6, 2));
+        assert_eq!(insert(&mut buffer, 12, "a", b"", 13), Ok(()));
+        assert!(
+            !lacks(&buffer, 0, 6),
+            "times before 5 do not count any more"
+        );
+        assert!(lacks(&buffer, 0, 7));
     }
 
     #[test]

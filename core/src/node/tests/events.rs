@@ -66,6 +66,48 @@ fn after_a_mass_crash_an_event_still_reaches_the_one_who_is_left() {
     assert_eq!(cluster.nodes[0].queues().events.depth, 0);
 }
 
+/// In a large cluster the next exchange of state, which brings it, may be minutes away.
+#[test]
+fn an_event_that_gossip_missed_comes_soon_after_the_next_one() {
+    const COUNT: usize = 40;
+    let mut cluster = Cluster::joined(COUNT, Config::lan());
+    // The early exchanges after a join are over.
+    cluster.run(120 * SECOND);
+    for deaf in [5, 12, 30] {
+        cluster.events.clear();
+        cluster.deaf.extend((0..COUNT).map(|from| (from, deaf)));
+        cluster.send(0, "lost");
+        cluster.run(2 * SECOND);
+        cluster.deaf.clear();
+        cluster.send(0, "seen");
+        cluster.run(10 * SECOND);
+        let mut heard = cluster.heard(deaf);
+        heard.sort_unstable();
+        assert_eq!(heard, ["lost", "seen"], "at node-{deaf}");
+        assert_eq!(cluster.nodes[deaf].counters().event_gaps, 1);
+    }
+    let gaps = cluster.nodes.iter().map(|node| node.counters().event_gaps);
+    assert_eq!(
+        gaps.sum::<u64>(),
+        3,
+        "events that come out of order are none"
+    );
+}
+
+#[test]
+fn an_event_that_nobody_has_is_looked_for_once() {
+    let mut cluster = Cluster::joined(3, Config::lan());
+    let now = cluster.now;
+    for ltime in [4, 5, 9] {
+        let event = packet(event(ltime, "later", b""));
+        cluster.nodes[0].handle_datagram(addr(1), &event, now);
+    }
+    cluster.run(300 * SECOND);
+    for node in &cluster.nodes {
+        assert!((1..=2).contains(&node.counters().event_gaps));
+    }
+}
+
 #[test]
 fn an_event_reaches_everybody_once_the_sender_included() {
     let mut cluster = Cluster::joined(5, Config::lan());
