@@ -37,6 +37,9 @@ const MANY_ANNOUNCEMENTS: usize = 256;
 /// In a cluster of any size, fewer members than this are not a part of it that was cut off.
 const MANY_RETURNS: usize = 64;
 
+/// An exchange that tells of more deaths than this shows that gossip does not keep up with them.
+const MANY_DEATHS: usize = 16;
+
 /// A part that was cut off is at least one in so many of all members.
 const PARTS: usize = 16;
 
@@ -138,7 +141,8 @@ impl Node {
         self.healing.announced = self.counters.announcements;
     }
 
-    /// The end of an exchange: suspects whom the peer accuses, unless all that shows is a cut.
+    /// The end of an exchange: suspects whom the peer accuses, unless all that shows is a cut. The next
+    /// exchange comes soon if there are many.
     pub(super) fn settle_differences(&mut self, differences: &Differences<'_>) {
         let Differences { accused, returned } = differences;
         let many = self.many();
@@ -150,6 +154,10 @@ impl Node {
         }
         for accused in accused {
             self.on_accused_by_peer(accused);
+        }
+        // Of those that gossip has not told so far, this peer may not know all either.
+        if accused.iter().filter(|accused| accused.dead).count() > MANY_DEATHS {
+            self.sync_soon();
         }
     }
 

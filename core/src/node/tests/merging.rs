@@ -310,9 +310,8 @@ proptest! {
     }
 }
 
-/// How long a node that knows 4,000 others waits, after so many of them have announced themselves
-/// anew, before it exchanges state with one of them.
-fn exchanges_after(announcements: usize) -> Duration {
+/// A node that knows 4,000 others, and these.
+fn one_of_many() -> (Node, Vec<Identity>) {
     let config = Config {
         // What it is told comes from the test alone.
         probe_interval: Duration::from_secs(3600),
@@ -329,16 +328,11 @@ fn exchanges_after(announcements: usize) -> Duration {
         node.acquaint(other, Wires::Auto)
             .expect("it can be reached");
     }
-    for Identity { name, addr, .. } in &others[..announcements] {
-        let alive = Message::Alive(Alive {
-            incarnation: 2,
-            name: name.into(),
-            addr: *addr,
-            versions: Versions::CURRENT,
-            meta: &[0xff, 0x80],
-        });
-        node.handle_datagram(*addr, &packet(&alive), Instant::ZERO);
-    }
+    (node, others)
+}
+
+/// How long it is until the node exchanges state with another one.
+fn next_exchange(mut node: Node) -> Duration {
     let (mut buf, mut now) = (Vec::new(), Instant::ZERO);
     loop {
         buf.clear();
@@ -351,6 +345,55 @@ fn exchanges_after(announcements: usize) -> Duration {
             _ => {}
         }
     }
+}
+
+/// After so many of the others have announced themselves anew.
+fn exchanges_after(announcements: usize) -> Duration {
+    let (mut node, others) = one_of_many();
+    for Identity { name, addr, .. } in &others[..announcements] {
+        let alive = Message::Alive(Alive {
+            incarnation: 2,
+            name: name.into(),
+            addr: *addr,
+            versions: Versions::CURRENT,
+            meta: &[0xff, 0x80],
+        });
+        node.handle_datagram(*addr, &packet(&alive), Instant::ZERO);
+    }
+    next_exchange(node)
+}
+
+/// After a peer has said that so many of the others are dead.
+fn exchanges_after_hearing_of(deaths: usize) -> Duration {
+    let (mut node, others) = one_of_many();
+    let mut frame = Vec::new();
+    let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 10_000);
+    for Identity { name, addr, .. } in &others[..deaths] {
+        assert!(writer.push(&SyncEntry {
+            state: SyncState::Dead,
+            intent: Intent::NONE,
+            alive: Alive {
+                incarnation: 1,
+                name: name.into(),
+                addr: *addr,
+                versions: Versions::CURRENT,
+                meta: &[0xff, 0x80],
+            },
+        }));
+    }
+    writer.finish(&[]);
+    let id = node.accept_stream(addr(2), Instant::ZERO);
+    let id = id.expect("there is room");
+    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+    assert_eq!(node.counters().suspicions, deaths as u64);
+    next_exchange(node)
+}
+
+#[test]
+fn a_node_that_is_told_of_deaths_with_which_gossip_does_not_keep_up_exchanges_state_again_soon() {
+    let soon = Config::lan().push_pull_interval / 4;
+    assert!(exchanges_after_hearing_of(17) <= soon);
+    assert!(exchanges_after_hearing_of(16) > soon);
 }
 
 #[test]
