@@ -189,8 +189,9 @@ impl Node {
                 self.contested = Some(slot);
             }
         }
-        if slot == self.me {
-            self.begin_vote(claimant);
+        match slot == self.me {
+            true => self.begin_vote(claimant),
+            false => self.table.claim(slot),
         }
     }
 
@@ -207,6 +208,12 @@ impl Node {
         let same = state == State::Suspect && suspect.incarnation == known;
         // By far the most frequent end: another copy of what everybody knows by now.
         if same && self.table.get(slot).is_some_and(Record::is_settled) {
+            return;
+        }
+        // The refutation that raised the incarnation came from another address: so it is not the member
+        // that is suspected here who is accused anew, and that one has no more time for it.
+        let claimed = self.table.get(slot).is_some_and(Record::is_claimed);
+        if claimed && state == State::Suspect && !same {
             return;
         }
         let Some(accuser) = self.strangers.accuser(suspect.from, &self.table) else {

@@ -125,7 +125,13 @@ impl Node {
                     .get(slot)
                     .is_some_and(|record| record.state().is_live())
         };
-        if let Some(contested) = self.contested_to_probe(eligible) {
+        // Every other probe at most, so that no storm of claims stops the round.
+        let probed_before = core::mem::take(&mut self.probed_contested);
+        if let Some(contested) = self.contested.filter(|_| !probed_before)
+            && self.looks_after(contested)
+            && eligible(self, contested)
+        {
+            self.probed_contested = true;
             return Some(contested);
         }
         let mut order = self.probe_order;
@@ -138,18 +144,13 @@ impl Node {
         found
     }
 
-    /// The member whose name somebody else claims, if it is this node's turn to look after it.
-    fn contested_to_probe(&mut self, eligible: impl Fn(&Self, Slot) -> bool) -> Option<Slot> {
-        // Every other probe at most, so that no storm of claims stops the round.
-        let probed_before = core::mem::take(&mut self.probed_contested);
-        let contested = self.contested.filter(|_| !probed_before)?;
+    /// True if it is this node's turn to find out about a member whose name somebody else claims. It is
+    /// the less often, the more others there are to do so.
+    #[cold]
+    fn looks_after(&mut self, contested: Slot) -> bool {
         let turn = self.probe_rng.below(self.table.live() as u64) < CONTESTED_PROBERS;
-        if !turn {
-            return None;
-        }
-        self.contested = None;
-        self.probed_contested = eligible(self, contested);
-        self.probed_contested.then_some(contested)
+        self.contested = (!turn).then_some(contested);
+        turn
     }
 
     /// No direct answer: ask others to try, and try a stream.

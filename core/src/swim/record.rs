@@ -36,7 +36,7 @@ pub(crate) struct Record {
     /// The latest word on whether it stays.
     pub(crate) intent: Intent,
     pub(crate) incarnation: u32,
-    /// State in bits 0 and 1, [`SETTLED`], time of the last change of status above bit 8.
+    /// State in bits 0 and 1, [`SETTLED`], [`CLAIMED`], time of the last change of status above bit 8.
     packed: u32,
 }
 
@@ -52,6 +52,8 @@ const _: () = assert!(
 const STATE_MASK: u32 = 0b11;
 /// Set if it is suspected, and more accusers would make no difference.
 const SETTLED: u32 = 0b100;
+/// Set if another address has claimed its name since its status last changed.
+const CLAIMED: u32 = 0b1000;
 const CHANGED_SHIFT: u32 = 8;
 const CHANGED_MASK: u32 = u32::MAX >> CHANGED_SHIFT;
 
@@ -96,6 +98,15 @@ impl Record {
 
     pub(super) fn settle(&mut self, settled: bool) {
         self.packed = (self.packed & !SETTLED) | if settled { SETTLED } else { 0 };
+    }
+
+    /// True if another address has claimed its name since its status last changed.
+    pub(crate) const fn is_claimed(&self) -> bool {
+        self.packed & CLAIMED != 0
+    }
+
+    pub(super) fn claim(&mut self) {
+        self.packed |= CLAIMED;
     }
 
     /// Time since the last change of status, to a third of a second. Exact to 52 days.

@@ -219,6 +219,15 @@ impl Table {
         }
     }
 
+    /// Notes that another address claims the name of a member, until the member's status changes.
+    pub(crate) fn claim(&mut self, slot: Slot) {
+        if self.get(slot).is_some_and(|it| !it.is_claimed())
+            && let Some(record) = self.get_mut(slot)
+        {
+            record.claim();
+        }
+    }
+
     /// Replaces what a member announces about itself. The name must be the same.
     pub(crate) fn set_profile(&mut self, slot: Slot, profile: Arc<Profile>) {
         let Some(record) = self.get_mut(slot) else {

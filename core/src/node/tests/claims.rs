@@ -137,6 +137,43 @@ fn a_member_whose_name_is_claimed_is_not_probed_by_all_of_a_large_cluster_at_onc
     assert!((32..128).contains(&told), "{told} packets");
 }
 
+/// Else the old self of one that moved would be suspected for ever by a node that others tell of false
+/// suspicions of the new one.
+#[test]
+fn while_a_suspected_name_is_claimed_elsewhere_accusations_of_the_claimant_do_not_prolong_the_suspicion()
+ {
+    let ends = |claimed: bool| {
+        let mut lone = node(0, Config::lan(), 1, Instant::ZERO);
+        let names: Vec<Name> = (0..9).map(name).collect();
+        for n in 1..9 {
+            lone.handle_datagram(
+                addr(n),
+                &alive_message(n, addr(n), 1, &names),
+                Instant::ZERO,
+            );
+        }
+        let suspect = |incarnation, from: usize| {
+            packet(&Message::Suspect(Accusation {
+                incarnation,
+                name: (&names[1]).into(),
+                from: (&names[from]).into(),
+            }))
+        };
+        lone.handle_datagram(addr(2), &suspect(1, 2), Instant::ZERO);
+        let now = Instant::ZERO + SECOND;
+        if claimed {
+            lone.handle_datagram(addr(40), &alive_message(1, addr(40), 2, &names), now);
+        }
+        lone.handle_datagram(addr(3), &suspect(2, 3), now);
+        let slot = lone.table.find((&names[1]).into()).expect("known");
+        let suspicion = lone.suspicions.get(slot).expect("suspected");
+        let incarnation = lone.table.get(slot).expect("known").incarnation;
+        (incarnation, suspicion.deadline().since(Instant::ZERO))
+    };
+    assert_eq!(ends(true), (1, 24 * SECOND));
+    assert_eq!(ends(false), (2, 25 * SECOND));
+}
+
 #[test]
 fn the_name_of_a_member_that_left_may_be_taken_from_another_address() {
     let mut cluster = Cluster::joined(3, Config::lan());
