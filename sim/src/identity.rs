@@ -111,6 +111,8 @@ impl World {
     /// A node that is down has taken another name: if a running one has the old one, too, it has
     /// it alone now.
     pub(crate) fn give_up_name(&mut self, node: usize, old: &Name) {
+        let said = self.given_up.entry(old.clone()).or_default();
+        *said = self.hosts[node].last_word.max(*said);
         if self.index_of.get(old) != Some(&node) {
             return;
         }

@@ -68,6 +68,8 @@ pub struct World {
     pub(crate) index_of: HashMap<Name, usize, FixedState>,
     /// Whether any two nodes have one name.
     pub(crate) names_shared: bool,
+    /// The highest incarnation that was said under a name by those who have given it up.
+    pub(crate) given_up: HashMap<Name, u32, FixedState>,
     occurrences: u64,
 }
 
@@ -112,6 +114,7 @@ impl World {
             log: None,
             index_of: HashMap::with_hasher(FixedState::with_seed(0)),
             names_shared: false,
+            given_up: HashMap::with_hasher(FixedState::with_seed(0)),
             occurrences: 0,
         }
     }
@@ -290,14 +293,15 @@ impl World {
         host.last_word.max(now)
     }
 
-    /// The highest incarnation that a node, or another one of its name, has ever had.
+    /// The highest incarnation that a node, or another one that has its name or had it, ever said under it.
     pub(crate) fn highest_claimed(&self, node: usize) -> u32 {
         if !self.names_shared {
             return self.highest_incarnation(node);
         }
         let namesakes = (0..self.len()).filter(|other| self.name(*other) == self.name(node));
         let all = namesakes.map(|other| self.highest_incarnation(other));
-        all.max().unwrap_or_default()
+        let given_up = self.given_up.get(self.name(node)).copied();
+        all.chain(given_up).max().unwrap_or_default()
     }
 
     /// Since when nothing has been done to any node or the network, provided that now nothing is

@@ -106,6 +106,7 @@ fn worlds_of_old_bugs_hold() {
         include_str!("regressions/1-alone-among-many.toml"),
         include_str!("regressions/3-equal-halves.toml"),
         include_str!("regressions/373-damaged-event.toml"),
+        include_str!("regressions/663-its-former-name.toml"),
         include_str!("regressions/983-newer-incarnation.toml"),
         include_str!("regressions/1100-native-only.toml"),
         include_str!("regressions/1626-renamed.toml"),

@@ -183,6 +183,8 @@ pub struct Node {
     healing: Healing,
     corrections: Corrections,
     gaps: Gaps,
+    /// Acks before then are not filled up.
+    next_filled_ack: Instant,
     joins: Vec<Join>,
     leave: Option<Leave>,
     next_command: u64,
@@ -329,6 +331,7 @@ impl Node {
             healing: Healing::default(),
             corrections: Corrections::default(),
             gaps: Gaps::new(),
+            next_filled_ack: Instant::ZERO,
             joins: Vec::new(),
             spreads: Vec::new(),
             leave: None,

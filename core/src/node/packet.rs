@@ -75,11 +75,23 @@ impl Node {
                 from: name.into(),
             }))
         });
-        let sent = self.filled_packet(to, buf, Some(ack), &[accusation], Fill::Told);
+        let fill = self.fill_of_ack(to.news);
+        let sent = self.filled_packet(to, buf, Some(ack), &[accusation], fill);
         if !own.is_empty() {
             self.scratch = own;
         }
         sent
+    }
+
+    /// One ack in a gossip interval is filled up. There are as many of them as pings that come, which may be
+    /// from anybody, and ten thousand at once if as many want to know whether this node is there.
+    #[inline]
+    fn fill_of_ack(&mut self, news: bool) -> Fill {
+        if !self.to_tell || !news || self.now < self.next_filled_ack {
+            return Fill::Not;
+        }
+        self.next_filled_ack = self.now + self.params.gossip_interval;
+        Fill::Told
     }
 
     /// A packet that says of these members, as far as that is so, that they are alive.

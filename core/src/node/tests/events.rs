@@ -94,6 +94,43 @@ fn an_event_that_gossip_missed_comes_soon_after_the_next_one() {
     );
 }
 
+/// They are as many as the pings that come, and those may be from anybody.
+#[test]
+fn one_ack_in_a_gossip_interval_carries_news() {
+    let mut cluster = Cluster::joined(2, Config::lan());
+    cluster.send(0, "news");
+    let (target, asker) = (name(0), name(1));
+    let ping = Message::Ping(message::Ping {
+        seq: 7,
+        target: (&target).into(),
+        source: addr(1),
+        source_name: (&asker).into(),
+    });
+    let ping = super::packet(&ping);
+    let mut now = cluster.now;
+    let mut with_news = || {
+        let node = &mut cluster.nodes[0];
+        for _ in 0..5 {
+            node.handle_datagram(addr(1), &ping, now);
+        }
+        now = now + Config::lan().gossip_interval;
+        let (mut acks, mut filled) = (0, 0);
+        loop {
+            let mut bytes = vec![];
+            match node.poll_action(&mut bytes) {
+                Action::SendDatagram { .. } => {
+                    acks += 1;
+                    filled += usize::from(bytes.windows(4).any(|part| part == b"news"));
+                }
+                Action::Wait(_) => return (acks, filled),
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(with_news(), (5, 1));
+    assert_eq!(with_news(), (5, 1));
+}
+
 #[test]
 fn an_event_that_nobody_has_is_looked_for_once() {
     let mut cluster = Cluster::joined(3, Config::lan());
