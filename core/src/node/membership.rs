@@ -264,8 +264,8 @@ impl Node {
         }
     }
 
-    /// A peer holds a member for dead: it has had its time to refute there, so that what it gets here is
-    /// the shortest, enough to hear of it and answer.
+    /// A peer holds a member for dead: it has had its time to refute there, so that what it gets here in
+    /// all is the shortest, enough to hear of it and answer.
     pub(super) fn on_held_dead(&mut self, dead: &Accusation<'_>) {
         self.on_suspect(dead);
         let slot = self.table.find(dead.name);

@@ -75,10 +75,13 @@ impl Suspicion {
         true
     }
 
-    /// Leaves it no more than the shortest time from now on, whoever else confirms it.
+    /// Leaves it no more than the shortest time since it began, as if all had confirmed it; though, like a
+    /// confirmation, it does not end it before `now`.
     pub(crate) fn hasten(&mut self, config: &Config, now: Instant) {
-        let (shortest, _) = suspicion_timeouts(config, self.scale);
-        self.deadline = self.deadline.min(now + shortest);
+        let bounds = suspicion_timeouts(config, self.scale);
+        let total = timeout(self.confirmations(), self.wanted, bounds);
+        let earlier = self.deadline - total.saturating_sub(bounds.0);
+        self.deadline = earlier.max(now.min(self.deadline));
         self.wanted = self.confirmations();
     }
 
@@ -190,16 +193,28 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_hastened_ends_after_the_shortest_time_from_then_and_never_later_than_before() {
+    fn one_that_is_hastened_ends_as_if_all_had_confirmed_it_and_not_before() {
         let (config, scale) = settings(2, 30);
         let start = Instant::from_millis(500);
-        for (after, end) in [(0, 2), (10, 12), (29, 30)] {
+        for (accusers, after, end) in [
+            (1, 0, 2),
+            (1, 1, 2),
+            (1, 10, 10),
+            (2, 1, 2),
+            (2, 15, 15),
+            (3, 9, 7),
+        ] {
             let mut s = Suspicion::new(accuser(0), 3, scale, &config, start);
-            s.hasten(&config, start + Duration::from_secs(after));
-            assert_eq!(s.deadline(), start + Duration::from_secs(end));
+            for n in 1..accusers {
+                assert!(s.confirm(accuser(n), &config, start));
+            }
+            let due = s.deadline();
+            let now = start + Duration::from_secs(after);
+            s.hasten(&config, now);
+            assert!(s.deadline() <= due && s.deadline() >= now.min(due));
+            assert_eq!(s.deadline().since(start).as_secs(), end);
             assert!(s.is_settled());
-            assert!(!s.confirm(accuser(1), &config, start));
-            assert_eq!(s.deadline(), start + Duration::from_secs(end));
+            assert!(!s.confirm(accuser(9), &config, start));
         }
     }
 

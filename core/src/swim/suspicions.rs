@@ -139,7 +139,7 @@ impl Suspicions {
         Some(settled)
     }
 
-    /// Leaves the suspicion of a member no more than the shortest time from now on.
+    /// Leaves the suspicion of a member no more than the shortest time since it began.
     pub(crate) fn hasten(&mut self, member: Slot, config: &Config, now: Instant) {
         let Some(place) = self.find(member) else {
             return;
