@@ -14,7 +14,7 @@ use crate::world::World;
 /// The coordinates that a node of a world keeps unless its settings say otherwise: those of the others
 /// that it met last. What it keeps beyond is 60 bytes for each pair of nodes, if a world runs for long
 /// enough, more than twice of all else; an agent has memory for more of them.
-pub const MAX_COORDINATES: u32 = 1_024;
+pub const MAX_COORDINATES: u32 = 256;
 
 /// The description of a [`World`], from [`World::builder`].
 #[must_use]

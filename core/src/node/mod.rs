@@ -130,8 +130,8 @@ pub struct Node {
     /// True if certainly nothing but a timer has a deadline, nor expires.
     #[serde(skip)]
     only_timers: bool,
-    /// Whether the last probe was of a contested member.
-    probed_contested: bool,
+    /// Which of the probes was the last of a contested member.
+    contested_probe: u64,
     /// A member whose name is claimed at another address: it is probed next, as it may be gone.
     contested: Option<Slot>,
     #[serde(skip)]
@@ -321,7 +321,7 @@ impl Node {
             probe: None,
             probe_order: Order::finished(),
             contested: None,
-            probed_contested: false,
+            contested_probe: 0,
             helper_probes: BTreeMap::new(),
             nacks: VecDeque::new(),
             // An answer to an earlier run of this node is not mistaken for one to this run.

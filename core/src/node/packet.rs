@@ -75,23 +75,23 @@ impl Node {
                 from: name.into(),
             }))
         });
-        let fill = self.fill_of_ack(to.news);
-        let sent = self.filled_packet(to, buf, Some(ack), &[accusation], fill);
+        let sent = self.filled_packet(to, buf, Some(ack), &[accusation], Fill::Ack);
         if !own.is_empty() {
             self.scratch = own;
         }
         sent
     }
 
-    /// One ack in a gossip interval is filled up. There are as many of them as pings that come, which may be
-    /// from anybody, and ten thousand at once if as many want to know whether this node is there.
-    #[inline]
-    fn fill_of_ack(&mut self, news: bool) -> Fill {
-        if !self.to_tell || !news || self.now < self.next_filled_ack {
-            return Fill::Not;
+    /// True once in a gossip interval: so many acks are filled up. There are as many of them as pings that
+    /// come, which may be from anybody, and ten thousand at once if as many want to know whether this
+    /// node is there.
+    #[cold]
+    fn fills_ack(&mut self) -> bool {
+        let due = self.now >= self.next_filled_ack;
+        if due {
+            self.next_filled_ack = self.now + self.params.gossip_interval;
         }
-        self.next_filled_ack = self.now + self.params.gossip_interval;
-        Fill::Told
+        due
     }
 
     /// A packet that says of these members, as far as that is so, that they are alive.
@@ -224,8 +224,9 @@ impl Node {
         }
         match fill {
             Fill::Told => self.fill(writer, true),
+            Fill::Ack if self.to_tell && self.fills_ack() => self.fill(writer, true),
             Fill::Untold => self.fill(writer, false),
-            Fill::Not => {}
+            Fill::Ack | Fill::Not => {}
         }
     }
 }
@@ -241,7 +242,9 @@ fn push(writer: &mut impl Writer, message: &Message<'_>) -> bool {
 pub(super) enum Fill {
     /// What there is to tell, which counts as told then.
     Told,
-    /// The same, to be told as often afterwards.
+    /// The same, unless it is so with too many of late.
+    Ack,
+    /// What there is to tell, to be told as often afterwards.
     Untold,
     /// Nothing.
     Not,

@@ -125,13 +125,10 @@ impl Node {
                     .get(slot)
                     .is_some_and(|record| record.state().is_live())
         };
-        // Every other probe at most, so that no storm of claims stops the round.
-        let probed_before = core::mem::take(&mut self.probed_contested);
-        if let Some(contested) = self.contested.filter(|_| !probed_before)
+        if let Some(contested) = self.contested
             && self.looks_after(contested)
             && eligible(self, contested)
         {
-            self.probed_contested = true;
             return Some(contested);
         }
         let mut order = self.probe_order;
@@ -148,7 +145,12 @@ impl Node {
     /// the less often, the more others there are to do so.
     #[cold]
     fn looks_after(&mut self, contested: Slot) -> bool {
-        let turn = self.probe_rng.below(self.table.live() as u64) < CONTESTED_PROBERS;
+        // Every other probe at most, so that no storm of claims stops the round.
+        let turn = self.counters.probes != self.contested_probe
+            && self.probe_rng.below(self.table.live() as u64) < CONTESTED_PROBERS;
+        if turn {
+            self.contested_probe = self.counters.probes + 1;
+        }
         self.contested = (!turn).then_some(contested);
         turn
     }
