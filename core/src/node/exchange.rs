@@ -48,13 +48,16 @@ impl Node {
 
     /// Brings the next exchange forward, and answers for when, if there are any.
     pub(super) fn sync_once_soon(&mut self) -> Option<Duration> {
-        let soon = nanos(self.params.push_pull_interval / 8);
-        if soon == 0 {
-            return None;
-        }
-        let wait = Duration::from_nanos(soon + self.sync_rng.below(soon));
+        let wait = self.soon()?;
         self.timers.set_earlier(Timer::Sync, self.now + wait);
         Some(wait)
+    }
+
+    /// How long an early exchange waits: an eighth to a quarter of the interval. `None` if there are no
+    /// exchanges.
+    pub(super) fn soon(&mut self) -> Option<Duration> {
+        let soon = nanos(self.params.push_pull_interval / 8);
+        (soon > 0).then(|| Duration::from_nanos(soon + self.sync_rng.below(soon)))
     }
 
     /// How long until the next exchange: each of the early ones twice as long as before.

@@ -330,7 +330,7 @@ impl Node {
             early_sync: params.push_pull_interval,
             healing: Healing::default(),
             corrections: Corrections::default(),
-            gaps: Gaps::new(),
+            gaps: Gaps::default(),
             next_filled_ack: Instant::ZERO,
             joins: Vec::new(),
             spreads: Vec::new(),

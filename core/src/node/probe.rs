@@ -26,7 +26,7 @@ use crate::wire::Wire;
 /// Helpers nack only from this gossip protocol version on.
 const NACK_SINCE: u8 = 4;
 
-/// How many members a second, of all, probe one whose name is claimed elsewhere: enough to find out
+/// How many members in each probe interval, of all, probe one whose name is claimed elsewhere: enough to find out
 /// within a few seconds whether it has moved, and not more than it can answer if it has not.
 const CONTESTED_PROBERS: u64 = 64;
 

@@ -65,7 +65,7 @@ impl Node {
         let expected = self.clocks.event.time();
         if let Some(event) = self.take_user_event(event) {
             if event.ltime > expected {
-                self.notice_gap(expected, event.ltime);
+                self.notice_gap(expected..event.ltime);
             }
             self.spread_user_event(event);
         }

@@ -123,13 +123,13 @@ impl EventBuffer {
         true
     }
 
-    /// True if there is a time from `from` on and before `until` that still counts, and of which there is
-    /// no event.
-    pub(crate) fn lacks(&self, from: LamportTime, until: LamportTime) -> bool {
-        let from = from
+    /// True if one of these times still counts, and there is no event of it.
+    pub(crate) fn lacks(&self, times: Range<LamportTime>) -> bool {
+        let Range { start, end } = times;
+        let start = start
             .max(self.window.floor())
             .max(LamportTime::ZERO.after(1));
-        until > from && (self.by_time.range(from..until).count() as u64) < until.get() - from.get()
+        end > start && (self.by_time.range(start..end).count() as u64) < end.get() - start.get()
     }
 
     /// The node is in a cluster, and does not care for what was before `time`: that is refused from
@@ -258,7 +258,7 @@ mod tests {
         for time in [2, 3, 5] {
             assert_eq!(insert(&mut buffer, time, "a", b"", 6), Ok(()));
         }
-        let lacks = |buffer: &EventBuffer, from, until| buffer.lacks(t(from), t(until));
+        let lacks = |buffer: &EventBuffer, from, until| buffer.lacks(t(from)..t(until));
         assert!(lacks(&buffer, 0, 2) && lacks(&buffer, 2, 6) && lacks(&buffer, 4, 5));
         assert!(!lacks(&buffer, 2, 4) && !lacks(&buffer, 5, 6));
         assert!(!lacks(&buffer, 0, 0) && !lacks(&buffer, 0, 1) && !lacks(&buffer, 6, 2));

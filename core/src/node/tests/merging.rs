@@ -47,25 +47,35 @@ fn tell(node: &mut Node, news: News) {
     node.handle_datagram(addr(2), &buf, Instant::ZERO);
 }
 
-/// A state exchange in which a peer says what it thinks of member 1, at incarnation 1.
-fn exchange(node: &mut Node, state: SyncState) {
-    let mut frame = Vec::new();
-    let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 1_000);
-    assert!(writer.push(&SyncEntry {
+/// A peer's side of a state exchange comes.
+fn hand_in(node: &mut Node, frame: &[u8]) {
+    let id = node.accept_stream(addr(2), Instant::ZERO);
+    let id = id.expect("there is room");
+    node.handle_stream(id, StreamInput::Data(frame), Instant::ZERO);
+}
+
+/// What a peer says of a member at incarnation 1.
+fn entry(state: SyncState, name: &Name, addr: SocketAddr) -> SyncEntry<'_> {
+    SyncEntry {
         state,
         intent: Intent::NONE,
         alive: Alive {
             incarnation: 1,
-            name: (&name(1)).into(),
-            addr: addr(1),
+            name: name.into(),
+            addr,
             versions: Versions::CURRENT,
             meta: &[0xff, 0x80],
         },
-    }));
+    }
+}
+
+/// A state exchange in which a peer says what it thinks of member 1, at incarnation 1.
+fn exchange(node: &mut Node, state: SyncState) {
+    let mut frame = Vec::new();
+    let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 1_000);
+    assert!(writer.push(&entry(state, &name(1), addr(1))));
     writer.finish(&[]);
-    let id = node.accept_stream(addr(2), Instant::ZERO);
-    let id = id.expect("there is room");
-    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+    hand_in(node, &frame);
 }
 
 #[test]
@@ -214,9 +224,7 @@ fn merged(entries: &[Said]) -> (Vec<(State, u32, Intent)>, Counters) {
         }));
     }
     writer.finish(&[]);
-    let id = node.accept_stream(addr(2), Instant::ZERO);
-    let id = id.expect("there is room");
-    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+    hand_in(&mut node, &frame);
     let records = node.table.iter();
     let records = records.map(|(_, it)| (it.state(), it.incarnation, it.intent));
     (records.collect(), *node.counters())
@@ -369,22 +377,10 @@ fn exchanges_after_hearing_of(deaths: usize) -> Duration {
     let mut frame = Vec::new();
     let mut writer = SyncWriter::new(&mut frame, false, VersionRange::EMPTY, 10_000);
     for Identity { name, addr, .. } in &others[..deaths] {
-        assert!(writer.push(&SyncEntry {
-            state: SyncState::Dead,
-            intent: Intent::NONE,
-            alive: Alive {
-                incarnation: 1,
-                name: name.into(),
-                addr: *addr,
-                versions: Versions::CURRENT,
-                meta: &[0xff, 0x80],
-            },
-        }));
+        assert!(writer.push(&entry(SyncState::Dead, name, *addr)));
     }
     writer.finish(&[]);
-    let id = node.accept_stream(addr(2), Instant::ZERO);
-    let id = id.expect("there is room");
-    node.handle_stream(id, StreamInput::Data(&frame), Instant::ZERO);
+    hand_in(&mut node, &frame);
     assert_eq!(node.counters().suspicions, deaths as u64);
     next_exchange(node)
 }
