@@ -7,6 +7,8 @@ mod questions;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::process::Output;
+
 use support::{Agent, Process, Which, eventually, fresh_ip, reference_is_installed, stdout};
 
 /// The reference lists members and tags in random order, and does not know of wires.
@@ -38,9 +40,28 @@ fn without_moving_values(text: &str) -> String {
         .join("\n")
 }
 
+/// What both command lines say of `agent`, where the output of `command` is compared without
+/// what moves. An agent that hears news in between, as of a join that gossip still spreads, is
+/// asked again: what ours said before must be what it says after the reference.
+fn readings(agent: &Agent, command: &str, args: &[&str]) -> (Output, Output) {
+    let still = |output: &Output| without_moving_values(&stdout(output));
+    eventually("an agent at rest", || {
+        let before = agent.run(Which::Ours, command, args);
+        let reference = agent.run(Which::Reference, command, args);
+        if command != "info" {
+            return Ok((before, reference));
+        }
+        let after = agent.run(Which::Ours, command, args);
+        if still(&before) == still(&after) {
+            Ok((before, reference))
+        } else {
+            Err(format!("{}\nthen\n{}", stdout(&before), stdout(&after)))
+        }
+    })
+}
+
 fn same(agent: &Agent, command: &str, args: &[&str]) -> String {
-    let ours = agent.run(Which::Ours, command, args);
-    let reference = agent.run(Which::Reference, command, args);
+    let (ours, reference) = readings(agent, command, args);
     let (a, b) = (stdout(&ours), stdout(&reference));
     let context = format!("{command} {args:?}\nours: {a}\nreference: {b}");
     assert_eq!(ours.status.code(), reference.status.code(), "{context}");
