@@ -125,10 +125,12 @@ pub struct Config {
     pub broadcast_timeout: Duration,
     /// How long to linger after a leave has been spread, so that others can pass it on.
     pub leave_propagate_delay: Duration,
-    /// Time between two attempts to reach a random failed member again. Lower heals partitions
-    /// sooner and dials dead addresses more often; zero turns them off.
+    /// Time between two attempts to reach a random failed member again, or a seed of a former join at
+    /// whose address no member is known. Lower heals partitions sooner and dials dead addresses more
+    /// often; zero turns them off.
     pub reconnect_interval: Duration,
-    /// How long a failed member is remembered and retried. At most 30 days.
+    /// How long a failed member is remembered and retried. At most 30 days. Raising it lets longer
+    /// partitions heal without a seed; lowering it frees memory, and names, sooner.
     pub reconnect_timeout: Duration,
     /// How long a member that left is remembered, so that stale news cannot revive it. At most
     /// 30 days.

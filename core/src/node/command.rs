@@ -170,6 +170,8 @@ impl Node {
             contacted, failed, ..
         } = self.joins.remove(index);
         if !contacted.is_empty() && self.phase == Phase::Running {
+            let silent = failed.iter().map(|(seed, _)| *seed);
+            self.keep_seeds(contacted.iter().copied().chain(silent));
             self.announce_stay();
             self.sync_soon();
         }

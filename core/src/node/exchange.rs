@@ -9,7 +9,7 @@ use super::streams::{Fault, Purpose};
 use super::timers::Timer;
 use super::{Node, Phase};
 use crate::action::StreamFailure;
-use crate::member::{Status, VersionRange};
+use crate::member::VersionRange;
 use crate::message::{Accusation, Sync, SyncEntry, SyncState};
 use crate::serf::intent::Intent;
 use crate::swim::record::{Record, State};
@@ -69,27 +69,6 @@ impl Node {
         }
         self.early_sync *= 2;
         self.early_sync.min(regular)
-    }
-
-    /// Dials one failed member at random, the likelier the more of them there are: this is what
-    /// heals a partition that lasted longer than gossip reaches the dead (section 8.10).
-    pub(super) fn reconnect(&mut self) {
-        self.timers
-            .set(Timer::Reconnect, self.now + self.params.reconnect_interval);
-        let failed = self.table.count(State::Dead) as u64;
-        let live = self.table.live().max(1) as u64;
-        if self.phase != Phase::Running || failed == 0 || self.streams.any(Purpose::Reconnect) {
-            return;
-        }
-        if self.sync_rng.below(live) >= failed {
-            return;
-        }
-        let key = self.sync_rng.next_u64();
-        let partner = self.random_member(key, |record| record.status() == Status::Failed);
-        if let Some(record) = partner.and_then(|slot| self.table.get(slot)) {
-            let wire = self.dial_wire(record);
-            self.open_sync(Purpose::Reconnect, record.profile.addr, wire);
-        }
     }
 
     /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect

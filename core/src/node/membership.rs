@@ -484,6 +484,6 @@ impl Node {
 }
 
 /// The same endpoint, in whichever form the address was written.
-fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {
     a == b || (a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical())
 }

@@ -39,6 +39,7 @@ mod packet;
 mod prefetch;
 mod probe;
 mod query;
+mod reconnect;
 mod recording;
 mod restore;
 mod spread;
@@ -186,6 +187,8 @@ pub struct Node {
     /// Acks before then are not filled up.
     next_filled_ack: Instant,
     joins: Vec<Join>,
+    /// Of the joins that somebody has answered.
+    seeds: Vec<SocketAddr>,
     leave: Option<Leave>,
     next_command: u64,
     /// Gossip goes out at multiples of the interval from here, so that nodes do not fall into
@@ -333,6 +336,7 @@ impl Node {
             gaps: Gaps::default(),
             next_filled_ack: Instant::ZERO,
             joins: Vec::new(),
+            seeds: Vec::new(),
             spreads: Vec::new(),
             leave: None,
             next_command: 0,

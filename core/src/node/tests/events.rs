@@ -70,10 +70,11 @@ fn after_a_mass_crash_an_event_still_reaches_the_one_who_is_left() {
 #[test]
 fn an_event_that_gossip_missed_comes_soon_after_the_next_one() {
     const COUNT: usize = 40;
+    const DEAF: [usize; 6] = [5, 9, 12, 20, 30, 38];
     let mut cluster = Cluster::joined(COUNT, Config::lan());
     // The early exchanges after a join are over.
     cluster.run(120 * SECOND);
-    for deaf in [5, 12, 30] {
+    for deaf in DEAF {
         cluster.events.clear();
         cluster.deaf.extend((0..COUNT).map(|from| (from, deaf)));
         cluster.send(0, "lost");
@@ -84,14 +85,14 @@ fn an_event_that_gossip_missed_comes_soon_after_the_next_one() {
         let mut heard = cluster.heard(deaf);
         heard.sort_unstable();
         assert_eq!(heard, ["lost", "seen"], "at node-{deaf}");
-        assert_eq!(cluster.nodes[deaf].counters().event_gaps, 1);
     }
-    let gaps = cluster.nodes.iter().map(|node| node.counters().event_gaps);
-    assert_eq!(
-        gaps.sum::<u64>(),
-        3,
-        "events that come out of order are none"
-    );
+    // A regular exchange may happen to come before the node looks.
+    let gaps = |n: usize| cluster.nodes[n].counters().event_gaps;
+    assert!(DEAF.iter().all(|&deaf| gaps(deaf) <= 1));
+    assert!(DEAF.iter().filter(|&&deaf| gaps(deaf) == 1).count() >= 3);
+    let others = (0..COUNT).filter(|n| !DEAF.contains(n));
+    let gaps: u64 = others.map(gaps).sum();
+    assert_eq!(gaps, 0, "events that come out of order are none");
 }
 
 /// They are as many as the pings that come, and those may be from anybody.

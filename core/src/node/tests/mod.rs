@@ -10,6 +10,7 @@ mod lifeguard;
 mod merging;
 mod mixed;
 mod queries;
+mod reconnects;
 mod restarts;
 mod stories;
 
