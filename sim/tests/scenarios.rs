@@ -105,6 +105,7 @@ fn worlds_of_old_bugs_hold() {
     let worlds = [
         include_str!("regressions/1-alone-among-many.toml"),
         include_str!("regressions/3-equal-halves.toml"),
+        include_str!("regressions/106-all-it-knew-moved.toml"),
         include_str!("regressions/373-damaged-event.toml"),
         include_str!("regressions/663-its-former-name.toml"),
         include_str!("regressions/983-newer-incarnation.toml"),

@@ -18,6 +18,9 @@ use crate::swim::table::Slot;
 use crate::time::nanos;
 use crate::wire::{Wire, memberlist, native};
 
+/// As many rumours as gossip tells a few times each in a second or two.
+const MANY_RUMOURS: usize = 256;
+
 /// No entry of an exchange takes fewer bytes, in either wire.
 const SHORTEST_ENTRY: usize = 16;
 
@@ -60,15 +63,20 @@ impl Node {
         (soon > 0).then(|| Duration::from_nanos(soon + self.sync_rng.below(soon)))
     }
 
-    /// How long until the next exchange: each of the early ones twice as long as before.
+    /// How long until the next exchange: each of the early ones twice as long as before. While gossip is
+    /// far behind, they come as often as in a small cluster, as what it does not tell, nothing else does.
     fn sync_wait(&mut self) -> Duration {
         let base = self.params.push_pull_interval;
         let regular = scaling::push_pull_interval(base, self.table.live());
+        let longest = match self.rumours.len() > MANY_RUMOURS {
+            true => base,
+            false => regular,
+        };
         if self.early_sync >= base {
-            return regular;
+            return longest;
         }
         self.early_sync *= 2;
-        self.early_sync.min(regular)
+        self.early_sync.min(longest)
     }
 
     /// Takes over what a peer knows. Its word that a member is dead only makes this node suspect
@@ -164,6 +172,11 @@ impl Node {
                 SyncState::Suspect
                     if state == Some(State::Suspect) && incarnation == Some(alive.incarnation) => {}
                 SyncState::Suspect | SyncState::Dead => {
+                    // Whoever is suspected is a member still. Nobody confirms what is said of one that
+                    // he does not know, nor believes what others find out of it.
+                    if known.is_none() && entry.state == SyncState::Suspect {
+                        self.on_alive(&alive);
+                    }
                     let accused = Accused {
                         accusation: accusation((&own_name).into()),
                         dead: entry.state == SyncState::Dead,

@@ -42,7 +42,7 @@ impl Node {
     /// The freshly dead are included, so that one that is not dead after all can refute; to that end
     /// it is told first of all, as is one that is suspected (Lifeguard, section IV.C, extended from
     /// probes to gossip). Otherwise half a cluster that comes back would have to find what is said of
-    /// itself among what is said of the rest. What the dead get does not count as told: after a mass
+    /// itself among what is said of the rest. What these two get does not count as told: after a mass
     /// crash those alive would never hear it. (It does where nobody else is alive, or there would be no
     /// end.)
     pub(super) fn gossip(&mut self) {
@@ -57,7 +57,7 @@ impl Node {
         }
         let (now, dead_time) = (self.now, self.params.gossip_to_dead);
         let mut wanted = self.params.gossip_nodes;
-        let (alone, healing) = (self.table.live() <= 1, self.is_healing());
+        let (alone, healing) = (self.table.count(State::Alive) <= 1, self.is_healing());
         for slot in Order::new(self.gossip_rng.next_u64(), self.table.slots()) {
             let Some(record) = self.table.get(slot) else {
                 continue;
@@ -68,7 +68,7 @@ impl Node {
                 State::Left => false,
             };
             if eligible {
-                let counts = alone || record.state() != State::Dead;
+                let counts = alone || record.state() == State::Alive;
                 let accused = self.params.lifeguard.buddy && record.state() != State::Alive;
                 let gossip = Output::Gossip {
                     to: self.dest(&record.profile),

@@ -66,6 +66,26 @@ fn after_a_mass_crash_an_event_still_reaches_the_one_who_is_left() {
     assert_eq!(cluster.nodes[0].queues().events.depth, 0);
 }
 
+/// So are those who are suspected, and most of them will be dead.
+#[test]
+fn right_after_a_mass_crash_an_event_reaches_the_one_who_is_left_as_well() {
+    let config = Config {
+        suspicion_mult: 200,
+        ..Config::lan()
+    };
+    let mut cluster = Cluster::joined(8, config);
+    cluster.down.extend(2..8);
+    // All are probed, and none is held for dead yet.
+    cluster.run(100 * SECOND);
+    let suspicions = cluster.nodes[0].counters().suspicions;
+    assert_eq!((suspicions, cluster.nodes[0].alive_count()), (6, 8));
+    for said in 1..=3 {
+        cluster.send(0, "still here?");
+        cluster.run(SECOND);
+        assert_eq!(cluster.heard(1).len(), said);
+    }
+}
+
 /// In a large cluster the next exchange of state, which brings it, may be minutes away.
 #[test]
 fn an_event_that_gossip_missed_comes_soon_after_the_next_one() {

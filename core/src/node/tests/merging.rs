@@ -111,6 +111,18 @@ fn a_state_exchange_makes_a_member_suspected_but_confirms_no_suspicion() {
     assert_eq!(accusers(&other), [name(0)]);
 }
 
+/// Else it could not confirm that one of them is dead, nor would it learn of one that is not until that refutes.
+#[test]
+fn a_newcomer_learns_of_members_that_are_suspected_and_of_none_that_is_dead() {
+    let mut newcomer = node(0, Config::lan(), 1, Instant::ZERO);
+    exchange(&mut newcomer, SyncState::Dead);
+    assert_eq!(newcomer.member(&name(1)), None);
+    exchange(&mut newcomer, SyncState::Suspect);
+    let member = newcomer.member(&name(1)).expect("it is known");
+    assert_eq!((member.status(), member.incarnation()), (Status::Alive, 1));
+    assert_eq!(newcomer.counters().suspicions, 1);
+}
+
 /// What its peer knows has stood the test of a whole suspicion already. Where a whole cluster restarts, so many
 /// members learn of a death this way that each of them would wait for the longest time.
 #[test]
@@ -320,10 +332,15 @@ proptest! {
 
 /// A node that knows 4,000 others, and these.
 fn one_of_many() -> (Node, Vec<Identity>) {
+    one_of_many_with(Config::lan())
+}
+
+fn one_of_many_with(config: Config) -> (Node, Vec<Identity>) {
     let config = Config {
         // What it is told comes from the test alone.
         probe_interval: Duration::from_secs(3600),
-        ..Config::lan()
+        stream_ping: false,
+        ..config
     };
     let mut node = node(0, config, 1, Instant::ZERO);
     let others: Vec<Identity> = (1..4_000)
@@ -339,26 +356,37 @@ fn one_of_many() -> (Node, Vec<Identity>) {
     (node, others)
 }
 
-/// How long it is until the node exchanges state with another one.
-fn next_exchange(mut node: Node) -> Duration {
-    let (mut buf, mut now) = (Vec::new(), Instant::ZERO);
-    loop {
-        buf.clear();
-        match node.poll_action(&mut buf) {
-            Action::OpenStream { .. } => return now.since(Instant::ZERO),
-            Action::Wait(deadline) => {
-                now = deadline.expect("a running node waits for something");
-                node.handle_tick(now);
+/// When the node exchanges state with others, of whom none answers.
+fn exchanges(mut node: Node) -> impl Iterator<Item = Duration> {
+    let mut now = Instant::ZERO;
+    core::iter::from_fn(move || {
+        loop {
+            match node.poll_action(&mut Vec::new()) {
+                Action::OpenStream { .. } => return Some(now.since(Instant::ZERO)),
+                Action::Wait(deadline) => {
+                    now = deadline.expect("a running node waits for something");
+                    node.handle_tick(now);
+                }
+                _ => {}
             }
-            _ => {}
         }
-    }
+    })
+}
+
+fn next_exchange(node: Node) -> Duration {
+    exchanges(node).next().expect("there is always another")
 }
 
 /// After so many of the others have announced themselves anew.
 fn exchanges_after(announcements: usize) -> Duration {
     let (mut node, others) = one_of_many();
-    for Identity { name, addr, .. } in &others[..announcements] {
+    announce(&mut node, &others[..announcements]);
+    next_exchange(node)
+}
+
+/// Members announce themselves anew.
+fn announce(node: &mut Node, others: &[Identity]) {
+    for Identity { name, addr, .. } in others {
         let alive = Message::Alive(Alive {
             incarnation: 2,
             name: name.into(),
@@ -368,7 +396,6 @@ fn exchanges_after(announcements: usize) -> Duration {
         });
         node.handle_datagram(*addr, &packet(&alive), Instant::ZERO);
     }
-    next_exchange(node)
 }
 
 /// After a peer has said that so many of the others are dead.
@@ -397,4 +424,21 @@ fn a_node_that_hears_of_more_than_gossip_is_good_for_exchanges_state_soon() {
     let soon = Config::lan().push_pull_interval / 4;
     assert!(exchanges_after(700) <= soon);
     assert!(exchanges_after(100) > soon);
+}
+
+/// Of how much gossip does not tell there is no other sign than how much is left to tell.
+#[test]
+fn while_gossip_is_far_behind_exchanges_are_no_rarer_than_in_a_small_cluster() {
+    let in_ten_minutes = |announcements: usize| {
+        let config = Config {
+            gossip_interval: Duration::from_secs(3600),
+            ..Config::lan()
+        };
+        let (mut node, others) = one_of_many_with(config);
+        announce(&mut node, &others[..announcements]);
+        let end = 600 * SECOND;
+        exchanges(node).take_while(|at| *at < end).count()
+    };
+    assert!(in_ten_minutes(300) >= 12);
+    assert!(in_ten_minutes(200) <= 3);
 }
