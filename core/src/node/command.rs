@@ -48,7 +48,9 @@ pub(super) struct Join {
 
 impl Node {
     /// Exchanges state with each of `seeds`, which merges the clusters. Ends with
-    /// [`Outcome::Join`]; the node has joined if at least one was contacted.
+    /// [`Outcome::Join`]; the node has joined if at least one was contacted. Then the seeds are kept, the
+    /// last sixteen of all joins: where no member is known at one of them, some one member of the
+    /// cluster dials such a seed again in each [`reconnect_interval`](crate::Config::reconnect_interval).
     ///
     /// # Errors
     /// The node is leaving; no seeds, or more than 1,024; more than 256 joins under way.

@@ -4,6 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::gossip::MUCH_NEWS;
 use super::healing::{Accused, Differences};
 use super::streams::{Fault, Purpose};
 use super::timers::Timer;
@@ -17,9 +18,6 @@ use crate::swim::scaling;
 use crate::swim::table::Slot;
 use crate::time::nanos;
 use crate::wire::{Wire, memberlist, native};
-
-/// As many rumours as gossip tells a few times each in a second or two.
-const MANY_RUMOURS: usize = 256;
 
 /// No entry of an exchange takes fewer bytes, in either wire.
 const SHORTEST_ENTRY: usize = 16;
@@ -68,7 +66,7 @@ impl Node {
     fn sync_wait(&mut self) -> Duration {
         let base = self.params.push_pull_interval;
         let regular = scaling::push_pull_interval(base, self.table.live());
-        let longest = match self.rumours.len() > MANY_RUMOURS {
+        let longest = match self.rumours.len() > MUCH_NEWS {
             true => base,
             false => regular,
         };

@@ -12,6 +12,9 @@ use crate::swim::record::State;
 use crate::swim::table::Slot;
 use crate::time::{Instant, nanos};
 
+/// News of as many members is spread by gossip in a second or two. Of more, streams tell sooner.
+pub(super) const MUCH_NEWS: usize = 256;
+
 impl Node {
     /// Has what is believed of a member from now on told, on the word of `by`.
     pub(super) fn spread_rumour(&mut self, subject: Slot, by: Accuser) {

@@ -22,6 +22,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::gossip::MUCH_NEWS;
 use super::{Node, Phase};
 use crate::message::Accusation;
 use crate::swim::scaling::{Scale, suspicion_timeouts};
@@ -30,9 +31,6 @@ use crate::time::Instant;
 /// How many entries of an exchange cost as much as one announcement that is told by gossip: the latter
 /// is sent a dozen times by each node, the former once by each of two.
 const GOSSIP_PER_ENTRY: usize = 8;
-
-/// As many announcements as gossip spreads in a second or two are left to it.
-const MANY_ANNOUNCEMENTS: usize = 256;
 
 /// In a cluster of any size, fewer members than this are not a part of it that was cut off.
 const MANY_RETURNS: usize = 64;
@@ -128,7 +126,7 @@ impl Node {
     /// exchange comes soon.
     pub(super) fn count_announcement(&mut self) {
         self.counters.announcements += 1;
-        let many = (self.table.live() / GOSSIP_PER_ENTRY).max(MANY_ANNOUNCEMENTS);
+        let many = (self.table.live() / GOSSIP_PER_ENTRY).max(MUCH_NEWS);
         let news = self.counters.announcements - self.healing.announced;
         if news > many as u64 && self.phase == Phase::Running {
             self.exchanged_announcements();

@@ -6,7 +6,8 @@
 //! - [`intent`]: who stays and who goes; [`conflict`]: who keeps a name.
 //! - [`envelope`]: labels and encryption around everything.
 //! - [`streams`]: how they are opened, read and ended; [`exchange`]: the full state that goes over them.
-//! - [`user_event`]: what applications tell all members, [`query`]: what they ask them;
+//! - [`reconnect`]: whom a node dials to find those again that it has lost.
+//! - [`user_event`]: what applications tell all members, [`gaps`]: what of that was missed; [`query`]: what they ask them;
 //!   [`keys`]: what is asked of them about keys.
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
@@ -187,7 +188,7 @@ pub struct Node {
     /// Acks before then are not filled up.
     next_filled_ack: Instant,
     joins: Vec<Join>,
-    /// Of the joins that somebody has answered.
+    /// Of the joins that somebody has answered, the latest first.
     seeds: Vec<SocketAddr>,
     leave: Option<Leave>,
     next_command: u64,

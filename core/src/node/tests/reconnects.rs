@@ -2,21 +2,23 @@
 
 use super::*;
 
-/// Members that know each other and exchange nothing over streams but to reconnect.
-fn cluster(count: usize, reconnect_interval: Duration) -> Cluster {
-    let config = Config {
+/// Nothing goes over streams but to reconnect.
+fn config(reconnect_interval: Duration) -> Config {
+    Config {
         stream_ping: false,
         push_pull_interval: Duration::ZERO,
-        reconnect_timeout: 60 * SECOND,
         reconnect_interval,
         ..Config::lan()
-    };
-    Cluster::joined(count, config)
+    }
 }
 
 #[test]
 fn members_that_have_forgotten_each_other_find_together_through_the_seed_of_their_join() {
-    let mut cluster = cluster(4, 400 * SECOND);
+    let config = Config {
+        reconnect_timeout: 60 * SECOND,
+        ..config(400 * SECOND)
+    };
+    let mut cluster = Cluster::joined(4, config);
     for (a, b) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
         cluster.deaf.extend([(a, b), (b, a)]);
     }
@@ -53,12 +55,9 @@ fn dialled(node: &mut Node, start: Instant) -> BTreeSet<SocketAddr> {
 #[test]
 fn a_seed_is_dialled_unless_there_is_a_member() {
     let config = Config {
-        stream_ping: false,
-        push_pull_interval: Duration::ZERO,
-        reconnect_interval: SECOND,
         // The member is not found dead meanwhile.
         probe_interval: 60 * SECOND,
-        ..Config::lan()
+        ..config(SECOND)
     };
     let start = Instant::from_millis(1_000);
     let mut one = node(0, config, 1, start);
