@@ -7,7 +7,8 @@
 //! - [`envelope`]: labels and encryption around everything.
 //! - [`streams`]: how they are opened, read and ended; [`exchange`]: the full state that goes over them.
 //! - [`reconnect`]: whom a node dials to find those again that it has lost.
-//! - [`user_event`]: what applications tell all members, [`gaps`]: what of that was missed; [`query`]: what they ask them;
+//! - [`user_event`]: what applications tell all members, [`gaps`]: what of that was missed;
+//!   [`query`]: what they ask them;
 //!   [`keys`]: what is asked of them about keys.
 //! - [`state`]: what a state exchange carries of these.
 //! - [`command`]: what the application asks for; [`spread`]: waiting until everybody knows.
