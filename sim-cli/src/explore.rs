@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::arguments::{count, seeds, shard, time};
 use crate::pool::{Limits, name_panics, run_all};
-use crate::results::Results;
+use crate::results::{Part, Results};
 use crate::run::{json, repeat};
 use crate::source::{Source, write};
 use crate::{BadInput, Verdict, interrupt, junit};
@@ -38,17 +38,18 @@ pub(crate) struct Args {
 pub(crate) fn explore(args: &Args) -> Result<Verdict, BadInput> {
     let scenarios = args.source.load()?;
     let (nth, of) = args.shard.unwrap_or((0, 1));
-    let before = |end: u64| end / of + u64::from(end % of > nth);
-    let mut results = Results {
-        scenario: args.source.arguments().trim().to_owned(),
-        wanted: before(args.seeds.end) - before(args.seeds.start),
-        ..Results::default()
+    let part = Part {
+        first: args.seeds.start,
+        end: args.seeds.end,
+        of,
+        nth,
     };
+    let mut results = Results::of(args.source.arguments().trim(), part);
     // Drawing many worlds takes long, too, and ends with what there is as well.
     interrupt::watch();
     let seeds = args.seeds.clone().take_while(|_| !interrupt::came());
     let work = seeds
-        .filter(|seed| seed % of == nth)
+        .filter(|seed| part.holds(*seed))
         .map(|seed| Ok((scenarios.of(seed)?, seed)))
         .collect::<Result<Vec<_>, BadInput>>()?;
     let limits = Limits::new(args.jobs, args.budget);

@@ -46,5 +46,12 @@ pub(crate) fn merge(args: &Args) -> Result<Verdict, BadInput> {
             pair[0]
         )));
     }
-    report(&merged, args.json, args.junit.as_deref())
+    let missing = merged.missing();
+    for part in &missing {
+        eprintln!("{part} is in none of the files");
+    }
+    match report(&merged, args.json, args.junit.as_deref())? {
+        Verdict::Held if missing.is_empty() => Ok(Verdict::Held),
+        _ => Ok(Verdict::Failed),
+    }
 }

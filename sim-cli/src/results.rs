@@ -1,6 +1,7 @@
 //! What a sweep over seeds found, in a form that sweeps of several machines can be joined in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serf_sim::scenario::{Report, Wrong};
@@ -10,7 +11,10 @@ use serf_sim::scenario::{Report, Wrong};
 pub(crate) struct Results {
     /// The arguments that name the scenario; empty if each seed draws its own.
     pub(crate) scenario: String,
-    /// How many seeds there were to run.
+    /// What there was to run; all parts of a sweep are one.
+    #[serde(default)]
+    pub(crate) parts: BTreeSet<Part>,
+    /// How many seeds that were.
     pub(crate) wanted: u64,
     /// Those that were.
     pub(crate) seeds: Vec<u64>,
@@ -22,6 +26,38 @@ pub(crate) struct Results {
     pub(crate) faults: BTreeMap<String, u64>,
     /// What each check counted; of what it calls "most", the most.
     pub(crate) checks: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+/// Those of the seeds from the first up to but without the last that leave one remainder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    pub(crate) of: u64,
+    pub(crate) nth: u64,
+}
+
+impl Part {
+    pub(crate) fn holds(&self, seed: u64) -> bool {
+        seed % self.of == self.nth
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        let before = |end: u64| end / self.of + u64::from(end % self.of > self.nth);
+        before(self.end) - before(self.first)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            first,
+            end,
+            of,
+            nth,
+        } = self;
+        write!(f, "part {nth}/{of} of seeds {first}..{end}")
+    }
 }
 
 /// A seed that failed.
@@ -36,6 +72,15 @@ pub(crate) struct Failed {
 }
 
 impl Results {
+    pub(crate) fn of(scenario: &str, part: Part) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            parts: BTreeSet::from([part]),
+            wanted: part.len(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn add(&mut self, report: Report, repeat: String) {
         self.seeds.push(report.seed);
         self.node_seconds += (report.simulated * report.nodes as f64).round() as u64;
@@ -56,6 +101,7 @@ impl Results {
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
+        self.parts.extend(other.parts);
         self.wanted += other.wanted;
         self.seeds.extend(other.seeds);
         self.node_seconds += other.node_seconds;
@@ -68,8 +114,37 @@ impl Results {
         }
     }
 
-    /// Puts it in an order that does not depend on which thread or machine was first.
+    /// Parts of its sweeps that it does not have, of each sweep a few.
+    pub(crate) fn missing(&self) -> Vec<Part> {
+        let begun: BTreeSet<Part> = self.parts.iter().map(|it| Part { nth: 0, ..*it }).collect();
+        let missing = begun.into_iter().flat_map(|sweep| {
+            let parts = (0..sweep.of).map(move |nth| Part { nth, ..sweep });
+            parts.filter(|part| !self.parts.contains(part)).take(8)
+        });
+        missing.collect()
+    }
+
+    /// Puts it in an order that does not depend on which thread or machine was first, nor on how
+    /// many there were.
     pub(crate) fn sort(&mut self) {
+        let missing = self.missing();
+        let complete = |part: &Part| {
+            missing.iter().all(|it| {
+                Part {
+                    nth: part.nth,
+                    ..*it
+                } != *part
+            })
+        };
+        let parts = self.parts.iter().map(|part| match complete(part) {
+            true => Part {
+                of: 1,
+                nth: 0,
+                ..*part
+            },
+            false => *part,
+        });
+        self.parts = parts.collect();
         self.seeds.sort_unstable();
         self.failures.sort_by_key(|failed| failed.seed);
     }

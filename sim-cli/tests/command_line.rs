@@ -150,6 +150,22 @@ fn shards_merge_into_what_one_sweep_finds_whatever_the_number_of_jobs() {
     let twice = merge(&["odd.json", "all.json"]);
     assert_eq!(twice.status.code(), Some(2));
     assert!(text(&twice.stderr).contains("in the files twice"));
+    write(at, "bad.toml", &scenario("30s"));
+    sweep("even.json", &["--shard", "0/3"]);
+    sweep("odd.json", &["--shard", "1/3"]);
+    let lacking = merge(&["odd.json", "even.json"]);
+    assert_eq!(lacking.status.code(), Some(1), "nothing failed");
+    let said = text(&lacking.stderr);
+    let wanted = "part 2/3 of seeds 0..12 is in none of the files";
+    assert!(said.contains(wanted), "{said}");
+    sweep("more.json", &["--shard", "2/3"]);
+    let complete = merge(&["odd.json", "more.json", "even.json"]);
+    assert_eq!(
+        complete.status.code(),
+        Some(0),
+        "{}",
+        text(&complete.stderr)
+    );
 
     let junit = ["--junit", "out.xml"];
     serf_sim(at, &[&["merge", "all.json"], &junit[..]].concat());

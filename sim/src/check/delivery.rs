@@ -115,7 +115,30 @@ impl Delivery {
             .or_else(|| settling_time(&world.params, world.len()))
     }
 
-    fn judge(&mut self, world: &World, id: u64) -> Result<(), String> {
+    /// Judges what should have been told by now; before anything else is, so that nothing counts
+    /// that comes too late.
+    fn judge_due(&mut self, world: &World) -> Result<(), String> {
+        let Some(bound) = self.bound(world) else {
+            return Ok(());
+        };
+        while let Some(&(id, at)) = self.pending.front() {
+            if world.now().since(at) <= bound {
+                break;
+            }
+            self.judge(world, id, bound)?;
+            self.pending.pop_front();
+        }
+        let bound = self.caught_up_within.unwrap_or(bound);
+        let due = |it: &&Returned| world.now().since(it.at) > bound;
+        while self.returned.front().filter(due).is_some() {
+            if let Some(returned) = self.returned.pop_front() {
+                self.judge_return(world, &returned, bound)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, world: &World, id: u64, bound: Duration) -> Result<(), String> {
         let Some(event) = self.sent.get(&id) else {
             return Ok(());
         };
@@ -144,7 +167,8 @@ impl Delivery {
         };
         let told = event.told.len();
         Err(format!(
-            "node {node} was not told of {:?} of time {} from node {} at {:?}; {told} nodes were",
+            "node {node} was not told within {bound:?} of {:?} of time {} from node {} at {:?}; {told} \
+             nodes were",
             event.name,
             event.ltime.get(),
             event.by,
@@ -185,7 +209,12 @@ impl Delivery {
         }
     }
 
-    fn judge_return(&mut self, world: &World, returned: &Returned) -> Result<(), String> {
+    fn judge_return(
+        &mut self,
+        world: &World,
+        returned: &Returned,
+        bound: Duration,
+    ) -> Result<(), String> {
         let Returned { node, at, missing } = returned;
         let (network, host) = (world.network(), &world.hosts[*node]);
         let fair = self.caught_up_within.is_some() || network.is_fair(&world.params);
@@ -202,8 +231,8 @@ impl Delivery {
             } else {
                 let (name, time) = (&event.name, event.ltime.get());
                 return Err(format!(
-                    "node {node} came back at {at:?} and was neither told of {name:?} of time \
-                     {time}, which all others knew, nor that it missed it"
+                    "node {node} came back at {at:?} and was neither told within {bound:?} of \
+                     {name:?} of time {time}, which all others knew, nor that it missed it"
                 ));
             }
         }
@@ -283,6 +312,7 @@ impl Check for Delivery {
                 });
             }
             What::Event(Event::User(event)) => {
+                self.judge_due(seen.world)?;
                 self.deliveries += 1;
                 let id = identity(event.ltime, &event.name, &event.payload);
                 let Some(known) = self.sent.get_mut(&id) else {
@@ -307,6 +337,7 @@ impl Check for Delivery {
                 known.last = seen.at;
             }
             What::Event(Event::EventsMissed { from, until }) => {
+                self.judge_due(seen.world)?;
                 let times = *from..*until;
                 let restored = self.restored.contains(node);
                 self.restored.remove(node);
@@ -330,24 +361,7 @@ impl Check for Delivery {
     }
 
     fn look(&mut self, world: &World) -> Result<(), String> {
-        let Some(bound) = self.bound(world) else {
-            return Ok(());
-        };
-        while let Some(&(id, at)) = self.pending.front() {
-            if world.now().since(at) < bound {
-                break;
-            }
-            self.judge(world, id)?;
-            self.pending.pop_front();
-        }
-        let bound = self.caught_up_within.unwrap_or(bound);
-        let due = |it: &&Returned| world.now().since(it.at) >= bound;
-        while self.returned.front().filter(due).is_some() {
-            if let Some(returned) = self.returned.pop_front() {
-                self.judge_return(world, &returned)?;
-            }
-        }
-        Ok(())
+        self.judge_due(world)
     }
 
     fn tally(&self) -> Tally {

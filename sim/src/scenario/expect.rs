@@ -16,24 +16,25 @@ pub struct Expect {
     /// No healthy node takes another one for failed that is healthy and can be reached.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub no_false_failure: bool,
-    /// Every user event reaches all healthy connected nodes within this time.
+    /// There are user events whose sender is in touch, and each reaches all healthy connected nodes
+    /// within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_to_all_within: Option<Span>,
     /// There are nodes that come back with a snapshot or join and ask for the past, and each is
     /// told of all user events that it missed, or that it missed them, within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caught_up_within: Option<Span>,
-    /// Every query is answered by all healthy connected nodes within this time.
+    /// There are queries, and each is answered by all healthy connected nodes within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_by_all_within: Option<Span>,
-    /// Every key operation is done by all members that are alive when it begins.
+    /// There are key operations, and each is done by all members that are alive when it begins.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub keys_done_by_all: bool,
     /// So many nodes do not run at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down_at_end: Option<usize>,
-    /// Every node that crashes is known to have failed, at each node that finds it out at all,
-    /// within this time.
+    /// There are nodes that crash, and each is known to have failed, at each node that finds it out
+    /// at all, within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detected_within: Option<Span>,
     /// What a node sends on average, in datagrams and streams, once all have joined.

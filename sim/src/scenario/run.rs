@@ -293,9 +293,17 @@ impl Scenario {
         let caught_up = world.find_check::<Delivery>().map(Delivery::caught_up);
         let (returns, told, _) = caught_up.unwrap_or_default();
         if self.expect.caught_up_within.is_some() && told == 0 {
-            let expected = "nodes come back, and are told of events that they missed";
+            let expected = "there are nodes that come back and are told of events that they missed";
             let found = format!("{returns} could be judged, and none was told of any");
             return Err(world.failure(expected, found));
+        }
+        let events = world.find_check::<Delivery>().map(Delivery::latencies);
+        if self.expect.delivered_to_all_within.is_some() && events.is_none_or(<[_]>::is_empty) {
+            return Err(nothing_to_judge(world, "user events that all have to get"));
+        }
+        let queries = world.find_check::<Queries>().map(Queries::latencies);
+        if self.expect.answered_by_all_within.is_some() && queries.is_none_or(<[_]>::is_empty) {
+            return Err(nothing_to_judge(world, "queries that all have to answer"));
         }
         if let Some(bound) = self.expect.detected_within {
             let detections = world.find_check::<Recorder>().into_iter();
@@ -325,15 +333,28 @@ fn draws(seed: u64, part: &impl Serialize) -> ChaCha8Rng {
     generator(seed, Domain::Scenario, xxh3_64(text.as_bytes()))
 }
 
+/// Another failure than that something came too late: to shrink one must not end in the other.
+fn nothing_to_judge(world: &World, what: &str) -> Failure {
+    let found = "none could be judged: none was sent early enough before the end, by a node that is \
+                 healthy and in touch, in a network that stays as it is until all have it";
+    world.failure(&format!("there are {what}"), found.to_owned())
+}
+
 fn judge_keys(world: &World) -> Result<(), Failure> {
-    let expected = "key operations are done by all members";
     let outcomes = world.hosts.iter().flat_map(|host| &host.outcomes);
-    let mut reports = outcomes.filter_map(|(_, outcome)| match outcome {
+    let reports = outcomes.filter_map(|(_, outcome)| match outcome {
         Outcome::Keys(report) => Some(report),
         _ => None,
     });
+    let mut reports = reports.peekable();
+    if reports.peek().is_none() {
+        return Err(world.failure("there are key operations", "none has ended".to_owned()));
+    }
     match reports.find(|report| !report.is_complete()) {
-        Some(report) => Err(world.failure(expected, format!("{report:?}"))),
+        Some(report) => {
+            let expected = "key operations are done by all members";
+            Err(world.failure(expected, format!("{report:?}")))
+        }
         None => Ok(()),
     }
 }

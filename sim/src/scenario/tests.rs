@@ -52,6 +52,14 @@ fn a_mistake_names_the_key_the_value_and_what_is_accepted() {
     assert!(time.contains("converged_within = \"soon\""), "{time}");
     assert!(time.contains("such as \"500ms\""), "{time}");
 
+    let number = refused("[expect]\nconverged_within = 5");
+    assert!(number.contains("integer `5`"), "{number}");
+    assert!(number.contains("such as \"500ms\""), "{number}");
+
+    let text = refused("network.loss = \"much\"");
+    assert!(text.contains("string \"much\""), "{text}");
+    assert!(text.contains("from 0 to 1"), "{text}");
+
     let share = refused("network.loss = 1.5");
     assert!(share.contains("network.loss = 1.5"), "{share}");
     assert!(share.contains("from 0 to 1"), "{share}");
@@ -266,6 +274,23 @@ fn mistakes_about_groups_keys_queries_and_forgeries_are_named_too() {
     assert!(wires.contains("`auto`, `native`, `memberlist`"), "{wires}");
     let time = fault("poison = { by = 1, nodes = \"all\", time = -1 }");
     assert!(time.contains("time = -1"), "{time}");
+}
+
+#[test]
+fn an_expectation_that_nothing_put_to_the_test_does_not_hold() {
+    for expect in [
+        "delivered_to_all_within = \"5s\"",
+        "answered_by_all_within = \"5s\"",
+        "caught_up_within = \"5s\"",
+        "detected_within = \"5s\"",
+        "keys_done_by_all = true",
+    ] {
+        let scenario = Scenario::parse(&format!("{BASE}[expect]\n{expect}"));
+        let report = scenario.expect("it is valid").run(1);
+        let wrong = report.failure.as_ref();
+        let missed = wrong.is_some_and(|it| it.expected.starts_with("there are "));
+        assert!(missed, "{expect}: {report}");
+    }
 }
 
 fn held(text: &str) -> Report {

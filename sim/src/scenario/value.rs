@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Error, Unexpected};
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Invalid;
@@ -27,17 +27,26 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        deserializer.deserialize_str(SpanText)
+    }
+}
+
+struct SpanText;
+
+impl Visitor<'_> for SpanText {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time of at most a month with its unit, such as \"500ms\" or \"1m 30s\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
         // A month is longer than any simulation, and short enough to calculate with.
-        let time = humantime::parse_duration(&text).ok();
-        time.filter(|time| *time <= Duration::from_secs(31 * 24 * 3600))
-            .map(Self)
-            .ok_or_else(|| {
-                D::Error::invalid_value(
-                    Unexpected::Str(&text),
-                    &"a time of at most a month with its unit, such as \"500ms\" or \"1m 30s\"",
-                )
-            })
+        let month = Duration::from_secs(31 * 24 * 3600);
+        let time = humantime::parse_duration(text).ok();
+        time.filter(|time| *time <= month)
+            .map(Span)
+            .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 
@@ -61,12 +70,32 @@ impl Serialize for Share {
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let share = f64::deserialize(deserializer)?;
-        if (0.0..=1.0).contains(&share) {
-            return Ok(Self(share));
+        deserializer.deserialize_f64(ShareNumber)
+    }
+}
+
+struct ShareNumber;
+
+impl Visitor<'_> for ShareNumber {
+    type Value = Share;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a share from 0 to 1")
+    }
+
+    fn visit_f64<E: Error>(self, share: f64) -> Result<Share, E> {
+        match (0.0..=1.0).contains(&share) {
+            true => Ok(Share(share)),
+            false => Err(E::invalid_value(Unexpected::Float(share), &self)),
         }
-        let what = Unexpected::Float(share);
-        Err(D::Error::invalid_value(what, &"a share from 0 to 1"))
+    }
+
+    fn visit_i64<E: Error>(self, share: i64) -> Result<Share, E> {
+        self.visit_f64(share as f64)
+    }
+
+    fn visit_u64<E: Error>(self, share: u64) -> Result<Share, E> {
+        self.visit_f64(share as f64)
     }
 }
 
