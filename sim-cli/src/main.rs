@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand};
 /// Simulates Serf clusters: thousands of real nodes in virtual time, every failure a seed away.
 ///
 /// Exit code: 0 if everything held, 1 if an expectation or an invariant failed, 2 if the input
-/// was bad.
+/// was bad, 130 if Ctrl-C came before anything failed.
 #[derive(Parser)]
 #[command(name = "serf-sim", version)]
 struct Cli {
@@ -83,6 +83,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
     };
     match verdict {
+        // What was not run to its end has not held.
+        Ok(Verdict::Held) if interrupt::came() => ExitCode::from(interrupt::EXIT),
         Ok(Verdict::Held) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
         Err(BadInput(what)) => {

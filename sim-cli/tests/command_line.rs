@@ -197,7 +197,7 @@ fn an_interrupt_while_worlds_are_drawn_ends_with_a_result() {
         .status();
     assert!(killed.expect("there is such a program").success());
     let output = sweep.wait_with_output().expect("it can be waited for");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     let said = text(&output.stdout);
     assert!(
         said.starts_with("0 of 250000000 seeds run, 0 failed"),
