@@ -112,9 +112,10 @@ impl Draw {
         }
     }
 
-    /// Perhaps some nodes ask all others once these agree again, and all have to answer. A query goes
-    /// round by gossip alone, so that this holds only where nothing is lost and it is sent so often
-    /// that it misses nobody, with 80 nodes once in six million queries.
+    /// Perhaps some nodes ask all others once these agree again, and all have to answer: node 0, which
+    /// is always there, and two more, which may be down. A query goes round by gossip alone, so that
+    /// this holds only where nothing is lost and it is sent so often that it misses nobody, with 80
+    /// nodes once in six million queries.
     pub(super) fn last_question(&mut self, scenario: &mut Scenario, settled: Duration) {
         let network = &scenario.network;
         let lossless = [network.loss, network.flip, network.truncate] == [Share::default(); 3];
@@ -127,13 +128,16 @@ impl Draw {
         let within = Span(Duration::from_secs(20));
         scenario.config.retransmit_mult = Some(10);
         scenario.expect.answered_by_all_within = Some(within);
+        let (payload, relays) = (self.pick(&[0, 10, 100]), self.pick(&[0, 0, 2]));
+        let mut any = || self.below(scenario.cluster.nodes as u64) as usize;
+        let askers = [0, any(), any()];
         scenario.faults.push(Fault {
             at: Span(settled),
             query: Some(Query {
-                nodes: Nodes::Any(3.min(scenario.cluster.nodes)),
-                payload: self.pick(&[0, 10, 100]),
+                nodes: Nodes::these(&askers),
+                payload,
                 timeout: Some(within),
-                relays: self.pick(&[0, 0, 2]),
+                relays,
             }),
             ..Fault::default()
         });
