@@ -28,7 +28,8 @@ pub(crate) struct Results {
     pub(crate) checks: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
-/// Those of the seeds from the first up to but without the last that leave one remainder.
+/// The seeds from the first up to but without the end that leave the rest `nth` when divided by
+/// `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) first: u64,
@@ -40,6 +41,11 @@ pub(crate) struct Part {
 impl Part {
     pub(crate) fn holds(&self, seed: u64) -> bool {
         seed % self.of == self.nth
+    }
+
+    /// What it is a part of, by its first part.
+    fn sweep(&self) -> Self {
+        Self { nth: 0, ..*self }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -116,7 +122,7 @@ impl Results {
 
     /// Parts of its sweeps that it does not have, of each sweep a few.
     pub(crate) fn missing(&self) -> Vec<Part> {
-        let begun: BTreeSet<Part> = self.parts.iter().map(|it| Part { nth: 0, ..*it }).collect();
+        let begun: BTreeSet<Part> = self.parts.iter().map(Part::sweep).collect();
         let missing = begun.into_iter().flat_map(|sweep| {
             let parts = (0..sweep.of).map(move |nth| Part { nth, ..sweep });
             parts.filter(|part| !self.parts.contains(part)).take(8)
@@ -128,21 +134,10 @@ impl Results {
     /// many there were.
     pub(crate) fn sort(&mut self) {
         let missing = self.missing();
-        let complete = |part: &Part| {
-            missing.iter().all(|it| {
-                Part {
-                    nth: part.nth,
-                    ..*it
-                } != *part
-            })
-        };
-        let parts = self.parts.iter().map(|part| match complete(part) {
-            true => Part {
-                of: 1,
-                nth: 0,
-                ..*part
-            },
-            false => *part,
+        let complete = |sweep: Part| missing.iter().all(|part| part.sweep() != sweep);
+        let parts = self.parts.iter().map(|part| match part.sweep() {
+            sweep if complete(sweep) => Part { of: 1, ..sweep },
+            _ => *part,
         });
         self.parts = parts.collect();
         self.seeds.sort_unstable();

@@ -454,7 +454,7 @@ impl Node {
         match query.name.strip_prefix(INTERNAL_PREFIX)? {
             "ping" => None,
             "conflict" => self.answer_conflict_query(query).map(Zeroizing::new),
-            name @ ("install-key" | "use-key" | "remove-key" | "list-keys") => {
+            name if KeyOperation::is_asked_by(query.name) => {
                 Some(self.answer_key_query(name, query))
             }
             _ => {
