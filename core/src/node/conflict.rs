@@ -1,9 +1,10 @@
 //! Two nodes of one name: who keeps it (wire-protocol reference, section 8.8).
 //!
 //! Both ask the others whom they know by that name, and each other whether they are there. A node
-//! gives way only if the other one is, and more than half of all the others know that one: whoever
-//! comes back at a new address is not stopped by the memory of where it was. As nobody says both, never both of two contenders
-//! give way, whatever gets lost; where nobody has a majority both stay, and go on to say so.
+//! gives way only if the other one is, and clearly more than half of all the others know that one:
+//! whoever comes back at a new address is not stopped by the memory of where it was. As nobody says
+//! both, never both of two contenders give way, whatever gets lost; where nobody has a majority both
+//! stay, and go on to say so.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -125,7 +126,7 @@ impl Node {
         // Whoever came into view since may have voted, too, after a partition almost all; and whoever did
         // counts, in view or not.
         let electorate = electorate.max(self.table.live() - 1).max(votes);
-        let outvoted = rival_answers && for_rival > electorate / 2;
+        let outvoted = rival_answers && for_rival > quorum(electorate);
         let lost = outvoted && self.phase == Phase::Running;
         self.event(Event::NameVote {
             rival,
@@ -175,6 +176,29 @@ impl Node {
     }
 }
 
+/// So many votes are not enough yet: half, and a sixteenth, which is something from 16 others on.
+/// After a partition some members are not in view again when a vote ends, and do not answer; one
+/// half must not become a majority by that, as long as no more than a tenth are missing.
+const fn quorum(electorate: usize) -> usize {
+    electorate / 2 + electorate / 16
+}
+
 fn same(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quorum;
+
+    #[test]
+    fn one_of_two_halves_is_no_majority_although_a_tenth_is_out_of_view() {
+        for others in (0..12_000).filter(|others| others % 160 == 0) {
+            let in_view = others - others / 10;
+            assert!(others / 2 <= quorum(in_view), "{others} others");
+        }
+        // Where each counts, more than half is enough.
+        assert_eq!([1, 2, 3, 15].map(quorum), [0, 1, 1, 7]);
+        assert_eq!([18, 9_998].map(quorum), [10, 5_623]);
+    }
 }
