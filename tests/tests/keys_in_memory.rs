@@ -46,6 +46,11 @@ async fn rotate_there_and_back<R: Runtime>() {
     operate(KeyOperation::Install(secret())).await;
     saved(2).await;
     operate(KeyOperation::Use(secret())).await;
+    // What is first in the file is read differently from what comes later.
+    eventually::<R>("the file should follow", async || {
+        load_keyring(&file).unwrap().keys()[0] == secret()
+    })
+    .await;
     operate(KeyOperation::List).await;
     operate(KeyOperation::Use(old())).await;
     operate(KeyOperation::Remove(secret())).await;
