@@ -22,6 +22,7 @@ use crate::message::{self, Filters, Message, QueryResponse, RawName, Relay, Serf
 use crate::secret::Secret;
 use crate::serf::clock::LamportTime;
 use crate::serf::collector::{Answer, Bounds, Collected, QuerySummary};
+use crate::serf::key_report::KeyOperation;
 use crate::serf::limits::{SizeError, check_query, check_relayed_response, check_response};
 use crate::serf::query::{
     INTERNAL_PREFIX, QueryFlags, QueryKey, QueryParams, TIMEOUT_MULT, default_timeout,
@@ -50,6 +51,8 @@ pub(super) struct QueryNews {
     timeout: Duration,
     name: Box<str>,
     payload: Secret,
+    /// How many more times it is told as often as all else.
+    again: u8,
 }
 
 /// Filters in the form in which they came.
@@ -83,6 +86,12 @@ impl Broadcast for QueryNews {
     fn subject(&self) -> Option<&()> {
         None
     }
+
+    fn again(&mut self) -> bool {
+        let again = self.again > 0;
+        self.again = self.again.saturating_sub(1);
+        again
+    }
 }
 
 impl QueryNews {
@@ -97,6 +106,7 @@ impl QueryNews {
             timeout: query.timeout,
             name: query.name.into(),
             payload: query.payload.into(),
+            again: u8::from(KeyOperation::is_asked_by(query.name)),
         }
     }
 
@@ -444,7 +454,7 @@ impl Node {
         match query.name.strip_prefix(INTERNAL_PREFIX)? {
             "ping" => None,
             "conflict" => self.answer_conflict_query(query).map(Zeroizing::new),
-            name @ ("install-key" | "use-key" | "remove-key" | "list-keys") => {
+            name if KeyOperation::is_asked_by(query.name) => {
                 Some(self.answer_key_query(name, query))
             }
             _ => {

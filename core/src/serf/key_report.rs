@@ -33,6 +33,19 @@ impl KeyOperation {
         }
     }
 
+    /// Whether a query of this name asks for one. Such are told twice as often as others: otherwise
+    /// one of 20 members does not hear of every 350th, although no packet is lost, and who has not
+    /// heard of a new key is cut off when the others use it.
+    pub(crate) fn is_asked_by(name: &str) -> bool {
+        let names = [
+            "_serf_install-key",
+            "_serf_use-key",
+            "_serf_remove-key",
+            "_serf_list-keys",
+        ];
+        names.contains(&name)
+    }
+
     pub(crate) fn key(&self) -> &[u8] {
         match self {
             Self::Install(key) | Self::Use(key) | Self::Remove(key) => key.as_bytes(),

@@ -31,6 +31,11 @@ pub(crate) trait Broadcast {
 
     /// What it is about, if a later message about the same takes its place.
     fn subject(&self) -> Option<&Self::Subject>;
+
+    /// It has been sent as often as the limit asks: whether it begins anew.
+    fn again(&mut self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -165,8 +170,8 @@ impl<M: Broadcast> Broadcasts<M> {
     }
 
     /// Offers messages to a packet, least often sent first. Each that is packed counts as sent
-    /// once, unless there is no `limit`; one that reaches it is dropped and its subject noted in
-    /// [`Self::take_finished`].
+    /// once, unless there is no `limit`; one that reaches it is dropped, unless it begins again,
+    /// and its subject noted in [`Self::take_finished`].
     pub(crate) fn fill(&mut self, limit: Option<u32>, mut offer: impl FnMut(&M) -> Offer) {
         if self.is_empty() {
             return;
@@ -182,6 +187,11 @@ impl<M: Broadcast> Broadcasts<M> {
             |_, index| over.push(index),
         );
         for index in over {
+            let message = self.entries[index as usize].message.as_mut();
+            if message.is_some_and(M::again) {
+                self.tiers.insert(&mut self.entries, index, 0);
+                continue;
+            }
             let message = self.release(index);
             let subject = message.as_ref().and_then(M::subject);
             self.finished.extend(subject.cloned());

@@ -64,6 +64,26 @@ impl Cluster {
 }
 
 #[test]
+fn a_key_operation_is_told_twice_as_often_as_another_query() {
+    let mut cluster = cluster(&[0, 0, 0]);
+    cluster.record = true;
+    let told = |cluster: &mut Cluster, name: &str| {
+        let all = core::mem::take(&mut cluster.recorded);
+        let has = |bytes: &[u8]| bytes.windows(name.len()).any(|it| it == name.as_bytes());
+        all.iter().filter(|(_, _, bytes)| has(bytes)).count()
+    };
+    let (name, now) = ("some-other-query", cluster.now);
+    let params = crate::QueryParams::default();
+    let asked = cluster.nodes[0].query(name, b"", &params, now);
+    assert!(asked.is_ok(), "{asked:?}");
+    cluster.run(10 * SECOND);
+    let other = told(&mut cluster, name);
+    assert_eq!(other, 3 * 4, "by each node of three four times");
+    cluster.operate(0, &KeyOperation::List);
+    assert_eq!(told(&mut cluster, "_serf_list-keys"), 2 * other);
+}
+
+#[test]
 fn an_encrypted_cluster_works_and_a_rotation_is_reported() {
     let mut cluster = cluster(&[1, 1, 1]);
     assert_eq!(cluster.alive(), [3, 3, 3]);

@@ -167,6 +167,39 @@ fn a_full_queue_displaces_the_oldest_of_the_most_told_and_says_so() {
     assert_eq!(tell(&mut queue, 9), [4, 3, 2, 1]);
 }
 
+/// A message that is told once more.
+#[derive(Debug)]
+struct Insistent(bool);
+
+impl Broadcast for Insistent {
+    type Subject = ();
+
+    fn subject(&self) -> Option<&()> {
+        None
+    }
+
+    fn again(&mut self) -> bool {
+        core::mem::take(&mut self.0)
+    }
+}
+
+#[test]
+fn a_message_that_begins_again_is_told_as_often_once_more() {
+    let mut queue = Broadcasts::new(usize::MAX);
+    queue.push(Insistent(true), Instant::ZERO);
+    queue.push(Insistent(false), Instant::ZERO);
+    let mut told = vec![];
+    while !queue.is_empty() {
+        let mut many = 0;
+        queue.fill(Some(3), |_| {
+            many += 1;
+            Offer::Packed
+        });
+        told.push(many);
+    }
+    assert_eq!(told, [2, 2, 2, 1, 1, 1]);
+}
+
 #[test]
 fn how_often_a_subject_was_told_of_is_known_until_it_ends() {
     let mut queue = Broadcasts::new(usize::MAX);
