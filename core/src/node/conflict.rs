@@ -177,8 +177,8 @@ impl Node {
 }
 
 /// So many votes are not enough yet: half, and a sixteenth, which is something from 16 others on.
-/// After a partition some members are not in view again when a vote ends, and do not answer; one
-/// half must not become a majority by that, as long as no more than a tenth are missing.
+/// After a partition some members are not in view again when a vote ends, or do not answer, or have
+/// come to know the other claimant: one half must not become a majority by that.
 const fn quorum(electorate: usize) -> usize {
     electorate / 2 + electorate / 16
 }
