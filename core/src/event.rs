@@ -68,7 +68,7 @@ pub enum Event {
         for_me: usize,
         /// Members that know the other one.
         for_rival: usize,
-        /// True if those are more than half of all, and a sixteenth of them more.
+        /// True if those are more than a half and a sixteenth of all.
         lost: bool,
     },
     /// Something came that no key of this node decrypts. Said at most every 30 seconds.

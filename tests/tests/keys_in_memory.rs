@@ -46,7 +46,7 @@ async fn rotate_there_and_back<R: Runtime>() {
     operate(KeyOperation::Install(secret())).await;
     saved(2).await;
     operate(KeyOperation::Use(secret())).await;
-    // What is first in the file is read differently from what comes later.
+    // A buffer that grows while the file is read leaves behind what comes first in it.
     eventually::<R>("the file should follow", async || {
         load_keyring(&file).unwrap().keys()[0] == secret()
     })

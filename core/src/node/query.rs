@@ -51,8 +51,8 @@ pub(super) struct QueryNews {
     timeout: Duration,
     name: Box<str>,
     payload: Secret,
-    /// How many more times it is told as often as all else.
-    again: u8,
+    /// Whether it is told as often as all else once more.
+    again: bool,
 }
 
 /// Filters in the form in which they came.
@@ -88,9 +88,7 @@ impl Broadcast for QueryNews {
     }
 
     fn again(&mut self) -> bool {
-        let again = self.again > 0;
-        self.again = self.again.saturating_sub(1);
-        again
+        core::mem::take(&mut self.again)
     }
 }
 
@@ -106,7 +104,7 @@ impl QueryNews {
             timeout: query.timeout,
             name: query.name.into(),
             payload: query.payload.into(),
-            again: u8::from(KeyOperation::is_asked_by(query.name)),
+            again: KeyOperation::is_asked_by(query.name),
         }
     }
 

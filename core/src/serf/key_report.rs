@@ -22,14 +22,19 @@ pub enum KeyOperation {
     List,
 }
 
+const INSTALL: &str = "_serf_install-key";
+const USE: &str = "_serf_use-key";
+const REMOVE: &str = "_serf_remove-key";
+const LIST: &str = "_serf_list-keys";
+
 impl KeyOperation {
     /// The name of the query that asks for it.
     pub(crate) const fn query_name(&self) -> &'static str {
         match self {
-            Self::Install(_) => "_serf_install-key",
-            Self::Use(_) => "_serf_use-key",
-            Self::Remove(_) => "_serf_remove-key",
-            Self::List => "_serf_list-keys",
+            Self::Install(_) => INSTALL,
+            Self::Use(_) => USE,
+            Self::Remove(_) => REMOVE,
+            Self::List => LIST,
         }
     }
 
@@ -37,13 +42,7 @@ impl KeyOperation {
     /// one of 20 members does not hear of every 350th, although no packet is lost, and who has not
     /// heard of a new key is cut off when the others use it.
     pub(crate) fn is_asked_by(name: &str) -> bool {
-        let names = [
-            "_serf_install-key",
-            "_serf_use-key",
-            "_serf_remove-key",
-            "_serf_list-keys",
-        ];
-        names.contains(&name)
+        [INSTALL, USE, REMOVE, LIST].contains(&name)
     }
 
     pub(crate) fn key(&self) -> &[u8] {

@@ -11,10 +11,10 @@ use super::{FileError, FileErrorReason, MAX_SIZE, Subject};
 /// The whole of a small file.
 pub(super) fn load(subject: Subject<'_>) -> Result<Vec<u8>, FileError> {
     let file = File::open(subject.path).map_err(|error| subject.error("open", error))?;
-    // Room for all of it, and for the look beyond its end, from the start: a buffer that grows leaves
-    // a copy behind, and there may be keys in it. What has no size, such as a pipe, has some, too.
+    // Room for all of it from the start, and some more for the look beyond its end, and for what tells
+    // no size, such as a pipe: a buffer that grows leaves a copy behind, and there may be keys in it.
     let size = file.metadata().map_or(0, |it| it.len().min(MAX_SIZE));
-    let mut text = Vec::with_capacity(size.max(4_000) as usize + 96);
+    let mut text = Vec::with_capacity(size as usize + 4_096);
     let read = file.take(MAX_SIZE + 1).read_to_end(&mut text);
     let len = read.map_err(|error| subject.error("read", error))?;
     if len as u64 > MAX_SIZE {
